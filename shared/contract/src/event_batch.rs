@@ -1,0 +1,138 @@
+//! Events in a message: the JSON batch format of CloudEvents 1.0, with extension attributes for the
+//! place in the log. Numbers that may pass 2^31 are strings there, since CloudEvents has no longer
+//! integer.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::{Epoch, EventId, LogEvent, Part, Position, Version};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The body of a message that is not a batch of our events.
+#[derive(Debug, thiserror::Error)]
+#[error("the message is not a batch of events: {0}")]
+pub struct BatchUnreadable(String);
+
+#[derive(Serialize, Deserialize)]
+struct CloudEvent<'a> {
+    specversion: Cow<'a, str>,
+    id: EventId,
+    source: Cow<'a, str>,
+    #[serde(rename = "type")]
+    event_type: Cow<'a, str>,
+    time: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    traceparent: Option<Cow<'a, str>>,
+    part: i16,
+    position: Cow<'a, str>,
+    productid: Cow<'a, str>,
+    productversion: Cow<'a, str>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// Writes events of the log `epoch` as the body of a message.
+///
+/// # Errors
+/// When a payload is not JSON, which the log's column type rules out.
+pub fn write_batch(epoch: Epoch, events: &[LogEvent]) -> Result<Vec<u8>, serde_json::Error> {
+    let source = format!("/reviews/log/{epoch}");
+    let batch: Vec<CloudEvent<'_>> = events
+        .iter()
+        .map(|event| {
+            Ok(CloudEvent {
+                specversion: "1.0".into(),
+                id: event.event_id,
+                source: source.as_str().into(),
+                event_type: event.event_type.as_str().into(),
+                time: event.at.to_rfc3339_opts(SecondsFormat::Micros, true).into(),
+                traceparent: event.traceparent.as_deref().map(Cow::from),
+                part: event.part.get(),
+                position: event.pos.to_string().into(),
+                productid: event.product_id.to_string().into(),
+                productversion: event.version.to_string().into(),
+                data: serde_json::from_str(&event.payload)?,
+            })
+        })
+        .collect::<Result<_, serde_json::Error>>()?;
+    serde_json::to_vec(&batch)
+}
+
+/// Reads the body of a message. Unknown attributes are passed over; payloads are left as they are.
+///
+/// # Errors
+/// When the body is not a batch, or an event of it lacks its place in the log.
+pub fn read_batch(body: &[u8]) -> Result<Vec<LogEvent>, BatchUnreadable> {
+    let batch: Vec<CloudEvent<'_>> = serde_json::from_slice(body).map_err(unreadable)?;
+    batch.into_iter().map(read_event).collect()
+}
+
+fn read_event(event: CloudEvent<'_>) -> Result<LogEvent, BatchUnreadable> {
+    let product_id: domain::ProductId = event.productid.parse().map_err(unreadable)?;
+    let part = Part::try_from(event.part).map_err(unreadable)?;
+    if product_id.part() != part {
+        return Err(BatchUnreadable(format!("product {product_id} is not in part {part}")));
+    }
+    Ok(LogEvent {
+        part,
+        pos: Position(event.position.parse().map_err(unreadable)?),
+        product_id,
+        version: Version(event.productversion.parse().map_err(unreadable)?),
+        event_id: event.id,
+        event_type: event.event_type.into_owned(),
+        payload: event.data.get().to_owned(),
+        traceparent: event.traceparent.map(Cow::into_owned),
+        at: DateTime::parse_from_rfc3339(&event.time).map_err(unreadable)?.with_timezone(&Utc),
+    })
+}
+
+fn unreadable(problem: impl std::fmt::Display) -> BatchUnreadable {
+    BatchUnreadable(problem.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const GOLDEN: &str = include_str!("../golden/event_batch.json");
+
+    fn event() -> LogEvent {
+        let product_id = domain::ProductId::try_from(66).unwrap();
+        LogEvent {
+            part: product_id.part(),
+            pos: Position(17),
+            product_id,
+            version: Version(3),
+            event_id: Uuid::from_u128(7),
+            event_type: "ReviewPosted.v1".to_owned(),
+            payload: r#"{"review_id": 9,"rating":4,"recommend":true,"characteristics":{"14":5}}"#.to_owned(),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            at: DateTime::from_timestamp_micros(1_555_200_000_123_456).unwrap(),
+        }
+    }
+
+    #[test]
+    fn writes_and_reads_the_golden_batch() {
+        let second = LogEvent { traceparent: None, pos: Position(18), version: Version(4), ..event() };
+        let events = [event(), second];
+        let body = write_batch(Uuid::from_u128(1), &events).unwrap();
+        assert_eq!(String::from_utf8(body).unwrap(), GOLDEN.trim_end());
+        assert_eq!(read_batch(GOLDEN.as_bytes()).unwrap(), events);
+    }
+
+    #[test]
+    fn passes_over_what_it_does_not_know() {
+        let later = GOLDEN.replacen("\"part\"", "\"later\":{\"a\":[1]},\"part\"", 1);
+        assert_eq!(read_batch(later.as_bytes()).unwrap()[0], event());
+    }
+
+    #[test]
+    fn refuses_what_is_no_batch() {
+        let elsewhere = GOLDEN.replacen("\"part\":2", "\"part\":3", 1);
+        let nowhere = GOLDEN.replacen("\"position\":\"17\"", "\"position\":\"\"", 1);
+        for body in ["", "{}", "[{}]", "[1]", "\u{0}", elsewhere.as_str(), nowhere.as_str()] {
+            assert!(read_batch(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What can happen to a product, as the log keeps it for ever.
+
+use crate::{CharacteristicId, Rating, ReviewId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One thing that happened. The name that the log and messages carry ([`Event::type_name`]) ends in
+/// the version of the payload's shape; unknown fields of a payload are passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The product has these characteristics, those it had before among them.
+    CharacteristicsDefined { characteristics: Vec<CharacteristicDefined> },
+    /// A review was added.
+    ReviewPosted(PostedReview),
+    /// Somebody found a review helpful.
+    ReviewMarkedHelpful { review_id: ReviewId },
+    /// Somebody reported a review.
+    ReviewReported { review_id: ReviewId },
+}
+
+/// A characteristic of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CharacteristicDefined {
+    /// Its id.
+    pub id: CharacteristicId,
+    /// Its name, as `Fit`.
+    pub name: String,
+}
+
+/// The part of a review that meta is made of. No personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostedReview {
+    /// The review.
+    pub review_id: ReviewId,
+    /// Stars.
+    pub rating: Rating,
+    /// Whether the reviewer recommends the product.
+    pub recommend: bool,
+    /// Values 1 to 5 of characteristics of the product.
+    #[serde(default)]
+    pub characteristics: BTreeMap<CharacteristicId, Rating>,
+}
+
+/// A payload that this version of the program cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventUnreadable {
+    /// The type is not one of ours, or of a later shape.
+    #[error("event type {0:?} is unknown to this version")]
+    UnknownType(String),
+    /// The payload does not have its type's shape.
+    #[error("payload of a {event_type} does not have its shape: {problem}")]
+    Payload {
+        /// The type.
+        event_type: String,
+        /// What the reader found.
+        problem: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Characteristics {
+    characteristics: Vec<CharacteristicDefined>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Review {
+    review_id: ReviewId,
+}
+
+impl Event {
+    /// Name and version of the payload's shape, as stored and sent.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Event::CharacteristicsDefined { .. } => "CharacteristicsDefined.v1",
+            Event::ReviewPosted(_) => "ReviewPosted.v1",
+            Event::ReviewMarkedHelpful { .. } => "ReviewMarkedHelpful.v1",
+            Event::ReviewReported { .. } => "ReviewReported.v1",
+        }
+    }
+
+    /// Reads a payload by its type's name.
+    ///
+    /// # Errors
+    /// [`EventUnreadable`] when the type is unknown or the payload is not of its shape.
+    pub fn read(event_type: &str, payload: &str) -> Result<Self, EventUnreadable> {
+        let wrong = |problem: serde_json::Error| EventUnreadable::Payload {
+            event_type: event_type.to_owned(),
+            problem: problem.to_string(),
+        };
+        Ok(match event_type {
+            "CharacteristicsDefined.v1" => {
+                let Characteristics { characteristics } = serde_json::from_str(payload).map_err(wrong)?;
+                Event::CharacteristicsDefined { characteristics }
+            }
+            "ReviewPosted.v1" => Event::ReviewPosted(serde_json::from_str(payload).map_err(wrong)?),
+            "ReviewMarkedHelpful.v1" => {
+                let Review { review_id } = serde_json::from_str(payload).map_err(wrong)?;
+                Event::ReviewMarkedHelpful { review_id }
+            }
+            "ReviewReported.v1" => {
+                let Review { review_id } = serde_json::from_str(payload).map_err(wrong)?;
+                Event::ReviewReported { review_id }
+            }
+            unknown => return Err(EventUnreadable::UnknownType(unknown.to_owned())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_each_type_and_passes_over_unknown_fields() {
+        let posted = Event::read(
+            "ReviewPosted.v1",
+            r#"{"review_id":7,"rating":4,"recommend":true,"characteristics":{"14":5},"later":[1]}"#,
+        )
+        .unwrap();
+        let Event::ReviewPosted(review) = &posted else { unreachable!("{posted:?}") };
+        assert_eq!(
+            review.characteristics.iter().map(|(id, v)| (id.get(), v.get())).collect::<Vec<_>>(),
+            [(14, 5)]
+        );
+        let defined =
+            Event::read("CharacteristicsDefined.v1", r#"{"characteristics":[{"id":1,"name":"Fit"}]}"#)
+                .unwrap();
+        for (event, name) in [
+            (posted, "ReviewPosted.v1"),
+            (defined, "CharacteristicsDefined.v1"),
+            (Event::read("ReviewMarkedHelpful.v1", r#"{"review_id":7}"#).unwrap(), "ReviewMarkedHelpful.v1"),
+            (Event::read("ReviewReported.v1", r#"{"review_id":7}"#).unwrap(), "ReviewReported.v1"),
+        ] {
+            assert_eq!(event.type_name(), name);
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        let unknown = Event::read("ReviewPosted.v9", "{}").unwrap_err();
+        assert_eq!(unknown.to_string(), "event type \"ReviewPosted.v9\" is unknown to this version");
+        for payload in ["", "{}", "[]", r#"{"review_id":0}"#, r#"{"review_id":"7"}"#] {
+            assert!(Event::read("ReviewReported.v1", payload).is_err(), "{payload}");
+        }
+        let rating = r#"{"review_id":7,"rating":6,"recommend":true}"#;
+        assert!(Event::read("ReviewPosted.v1", rating).is_err());
+    }
+}

@@ -1,0 +1,48 @@
+//! What readers ask: one product, in the generation that answers.
+
+use domain::{CharacteristicMeta, ProductId, ProductMeta, Version};
+use sqlx::PgPool;
+use sqlx::types::Json;
+
+/// A product's meta as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetaAnswer {
+    /// The generation that answered.
+    pub generation: i32,
+    /// The product's meta; that of a product never heard of is empty, at version 0.
+    pub meta: ProductMeta,
+    /// An event of the product could not be applied, so this is not up to date.
+    pub parked: bool,
+}
+
+/// Reads a product's meta; `None` while there is no generation yet.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn product_answer(pool: &PgPool, product_id: ProductId) -> Result<Option<MetaAnswer>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"-- meta.product
+        SELECT a.generation, m.version AS "version?", m.rating_1 AS "rating_1?", m.rating_2 AS "rating_2?",
+               m.rating_3 AS "rating_3?", m.rating_4 AS "rating_4?", m.rating_5 AS "rating_5?",
+               m.recommended_false AS "recommended_false?", m.recommended_true AS "recommended_true?",
+               m.characteristics AS "characteristics?: Json<Vec<CharacteristicMeta>>", m.parked AS "parked?"
+        FROM active_generation a
+        LEFT JOIN product_meta m ON m.generation = a.generation AND m.part = $1 AND m.product_id = $2"#,
+        product_id.part().get(),
+        product_id.get(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| MetaAnswer {
+        generation: row.generation,
+        meta: ProductMeta {
+            version: Version(row.version.unwrap_or(0)),
+            ratings: [row.rating_1, row.rating_2, row.rating_3, row.rating_4, row.rating_5]
+                .map(Option::unwrap_or_default),
+            recommended_false: row.recommended_false.unwrap_or(0),
+            recommended_true: row.recommended_true.unwrap_or(0),
+            characteristics: row.characteristics.map(|json| json.0).unwrap_or_default(),
+        },
+        parked: row.parked.unwrap_or(false),
+    }))
+}

@@ -1,0 +1,51 @@
+//! Generations: complete projections, side by side.
+
+use domain::{Epoch, PROJECTION_VERSION};
+use sqlx::{PgConnection, PgPool};
+
+/// Key of the lock under which the first generation is begun ("first" in ASCII).
+const FIRST_GENERATION_LOCK: i64 = 0x66_69_72_73_74;
+
+/// Begins the first generation, at the start of the log `epoch`, and makes it the one that answers,
+/// unless there is one.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn begin_first_generation(pool: &PgPool, epoch: Epoch) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", FIRST_GENERATION_LOCK)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query!(
+        "-- generation.begin_first
+        WITH g AS (
+            INSERT INTO generation (projection_version)
+            SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM generation)
+            RETURNING generation
+        ),
+        c AS (
+            INSERT INTO checkpoint (generation, part, pos, epoch)
+            SELECT generation, part, 0, $2 FROM g CROSS JOIN generate_series(0, 63) AS part
+        )
+        INSERT INTO active_generation (generation) SELECT generation FROM g",
+        PROJECTION_VERSION,
+        epoch,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await
+}
+
+/// The generations that are kept up to date, each with the version of the fold that may write it.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn live_generations(connection: &mut PgConnection) -> Result<Vec<(i32, i32)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "-- generation.live
+        SELECT generation, projection_version FROM generation WHERE state = 'live' ORDER BY generation"
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.generation, row.projection_version)).collect())
+}

@@ -1,0 +1,118 @@
+//! How every service answers over HTTP.
+
+use crate::{HttpProblem, Shutdown};
+use anyhow::Context;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use contract::Problem;
+use futures_util::FutureExt;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// Longest time for one answer; past it the request is given up.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for requests under way when the service is told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longest id of a request that is taken over from the client, in characters.
+const REQUEST_ID_CHARS_MAX: usize = 64;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ALLOW_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
+const ALLOW_HEADERS: HeaderValue = HeaderValue::from_static(
+    "Authorization, Content-Type, Idempotency-Key, Visitor-Id, Consistency-Token, Prefer, If-None-Match",
+);
+const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static(
+    "ETag, Link, Location, Consistency-Token, Preference-Applied, Retry-After, X-Request-Id",
+);
+const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+/// Gives a router the manners of the house: problems for unknown paths, wrong methods, panics and
+/// timeouts, an id for every request, and answers that any origin may read.
+pub fn with_manners<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
+        .fallback(|| async { HttpProblem(Problem::not_found("there is nothing at this path")) })
+        .method_not_allowed_fallback(|| async { HttpProblem(Problem::method_not_allowed()) })
+        .layer(from_fn(manners))
+}
+
+async fn manners(request: Request, next: Next) -> Response {
+    let id = request_id(&request);
+    let preflight = request.method() == Method::OPTIONS;
+    let span = tracing::info_span!("request", request.id = %id, http.method = %request.method());
+    let mut response =
+        if preflight { preflight_answer() } else { answer(request, next).instrument(span).await };
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSE_HEADERS);
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    response
+}
+
+async fn answer(request: Request, next: Next) -> Response {
+    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(REQUEST_TIMEOUT, run).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            tracing::error!("a handler panicked; the message above says where");
+            HttpProblem(Problem::internal()).into_response()
+        }
+        Err(_) => {
+            tracing::warn!(timeout_s = REQUEST_TIMEOUT.as_secs(), "a request took too long and was given up");
+            HttpProblem(Problem::unavailable()).into_response()
+        }
+    }
+}
+
+fn preflight_answer() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().extend([
+        (ACCESS_CONTROL_ALLOW_METHODS, ALLOW_METHODS),
+        (ACCESS_CONTROL_ALLOW_HEADERS, ALLOW_HEADERS),
+        (ACCESS_CONTROL_MAX_AGE, MAX_AGE),
+    ]);
+    response
+}
+
+/// The client's id of the request, if it is fit for a log, or a new one.
+fn request_id(request: &Request) -> String {
+    let fit = |id: &&str| {
+        let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        plain && (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
+    };
+    let given = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok()).filter(fit);
+    given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// Answers requests until the service is told to stop, then lets those under way finish.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn serve(listen: SocketAddr, router: Router, shutdown: Shutdown) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}; another process may: end it, or set LISTEN to another port")
+    })?;
+    tracing::info!(%listen, "listening");
+    let stopping = shutdown.clone();
+    let server =
+        axum::serve(listener, router).with_graceful_shutdown(async move { stopping.stopped().await });
+    tokio::select! {
+        result = server.into_future() => result.context("the listener failed"),
+        () = async { shutdown.stopped().await; tokio::time::sleep(DRAIN_TIMEOUT).await } => {
+            tracing::warn!(timeout_s = DRAIN_TIMEOUT.as_secs(), "requests were still under way and were ended");
+            Ok(())
+        }
+    }
+}

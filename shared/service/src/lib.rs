@@ -1,0 +1,20 @@
+//! What every service does alike: read its settings, log, answer over HTTP in one manner, say
+//! whether it is ready, and stop cleanly.
+
+mod settings;
+mod telemetry;
+
+mod http;
+mod problem;
+mod request;
+
+mod health;
+mod shutdown;
+
+pub use health::{health_routes, healthcheck};
+pub use http::{serve, with_manners};
+pub use problem::{HttpProblem, log_chain};
+pub use request::{BODY_BYTES_MAX, read_json, traceparent};
+pub use settings::{Settings, settings};
+pub use shutdown::{Shutdown, stop_signal};
+pub use telemetry::start_logging;

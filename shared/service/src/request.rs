@@ -1,0 +1,71 @@
+//! Reading requests.
+
+use crate::HttpProblem;
+use axum::body::Body;
+use axum::http::HeaderMap;
+use contract::Problem;
+use serde_json::Value;
+
+/// Longest body of a request, in bytes: fifty times the longest text, so that any review fits in any
+/// encoding of its characters.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Reads a body as JSON, whatever its content type says.
+///
+/// # Errors
+/// 413 when it is longer than [`BODY_BYTES_MAX`], 400 when it broke off or is not JSON.
+pub async fn read_json(body: Body) -> Result<Value, HttpProblem> {
+    let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX + 1).await.map_err(|error| {
+        let too_long =
+            std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
+        if too_long { Problem::too_large(BODY_BYTES_MAX) } else { Problem::bad_request("the body broke off") }
+    })?;
+    if bytes.len() > BODY_BYTES_MAX {
+        return Err(Problem::too_large(BODY_BYTES_MAX).into());
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    serde_json::from_slice(text)
+        .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")).into())
+}
+
+/// The trace context of a request, if it is a well-formed W3C `traceparent`.
+pub fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let fields: Vec<&str> = text.split('-').collect();
+    let hex = |field: &str, length: usize| {
+        field.len() == length && field.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    match fields.as_slice() {
+        [version, trace, span, flags] => {
+            let formed = hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2);
+            let named = trace.bytes().any(|b| b != b'0') && span.bytes().any(|b| b != b'0');
+            (formed && named && *version != "ff").then_some(text)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_only_a_well_formed_traceparent() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", text.parse().unwrap());
+            traceparent(&headers).map(str::to_owned)
+        };
+        assert_eq!(read(good).as_deref(), Some(good));
+        for bad in [
+            "",
+            "00",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            &good.to_uppercase(),
+            &good[1..],
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The projector: keeps meta up to date with the log.
+
+mod config;
+
+mod consume;
+mod projector;
+
+mod batch;
+mod fold;
+mod project;
+
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use config::Config;
+use projector::Projector;
+use service::{health_routes, healthcheck, serve, settings, start_logging, stop_signal, with_manners};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::task::JoinSet;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let settings = settings("projector");
+    if std::env::args().nth(1).as_deref() == Some("healthcheck") {
+        return healthcheck(settings).await;
+    }
+    start_logging(settings)?;
+    let config = Config::read(settings)?;
+    let shutdown = stop_signal()?;
+
+    let works = Arc::new(AtomicBool::new(false));
+    let is_ready = works.clone();
+    let ready = move || {
+        let ready = is_ready.load(Ordering::Relaxed);
+        async move { ready }
+    };
+    let (consumer, inbox) = consume::consumer(config.broker, shutdown.clone());
+    let projector = Projector::new(config.primary, config.meta, works);
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(
+        config.listen,
+        with_manners(Router::new().merge(health_routes(ready))),
+        shutdown.clone(),
+    ));
+    tasks.spawn(consumer);
+    tasks.spawn(projector.run(inbox, shutdown.clone()));
+    // A part that ends by itself ends the process, so that whoever supervises it notices.
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+        anyhow::ensure!(shutdown.is_stopped(), "a part of the service ended by itself");
+    }
+    Ok(())
+}

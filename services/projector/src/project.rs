@@ -1,0 +1,284 @@
+//! One batch, one transaction: lock the checkpoints, drop what is in already, pull what is missing,
+//! fold, store, move the checkpoints. Whenever it is cut off, nothing of it has happened.
+
+use crate::batch::Batch;
+use crate::fold::Folding;
+use domain::{Epoch, EventId, LogEvent, PROJECTION_VERSION, Part, Position, ProductId, Version};
+use meta::{Checkpoint, Parking, StoredProduct};
+use postgres::{Fault, fault};
+use primary::LogRange;
+use sqlx::{Acquire, PgConnection, PgPool};
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+
+/// Events pulled for one transaction at most, over all its parts: bounds memory and how long the
+/// checkpoints stay locked.
+const PULL_EVENTS_MAX: i64 = 8_192;
+/// Events of one product read at once when it is rebuilt.
+const REBUILD_EVENTS_MAX: i64 = 5_000;
+
+/// Why a batch could not be folded. Nothing of it has happened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProjectError {
+    /// A store is away, or a statement failed: the same batch may succeed later.
+    #[error("a statement failed")]
+    Store(#[from] sqlx::Error),
+    /// The log is not the one that the checkpoint was made from.
+    #[error(
+        "the log is not the one that meta was made from: part {part} stands at position {pos}, event {ours}, \
+         where the log has {theirs}; the primary was probably restored from a dump"
+    )]
+    OtherLog {
+        /// The part.
+        part: Part,
+        /// The checkpoint's position.
+        pos: Position,
+        /// The checkpoint's log and event.
+        ours: String,
+        /// The log and the event that are there.
+        theirs: String,
+    },
+    /// Positions are missing in the log itself, which an append never leaves.
+    #[error("the log has no event at position {pos} of part {part}, though its head is past it")]
+    LogBroken {
+        /// The part.
+        part: Part,
+        /// The missing position.
+        pos: Position,
+    },
+}
+
+/// What a batch came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Projected {
+    /// Where each part now stands.
+    pub(crate) positions: BTreeMap<Part, Position>,
+    /// Events folded, of all generations.
+    pub(crate) events: usize,
+    /// Events that had to be pulled.
+    pub(crate) pulled: usize,
+    /// Events that could not be applied.
+    pub(crate) parkings: Vec<Parking>,
+}
+
+/// Folds a batch into every generation that is kept up to date.
+pub(crate) async fn project(
+    primary: &PgPool,
+    meta: &PgPool,
+    batch: &Batch,
+) -> Result<Projected, ProjectError> {
+    let mut transaction = meta.begin().await?;
+    let parts: Vec<Part> = batch.0.keys().copied().collect();
+    let ours: Vec<i32> = meta::live_generations(&mut transaction)
+        .await?
+        .into_iter()
+        .filter(|(_, version)| *version == PROJECTION_VERSION)
+        .map(|(generation, _)| generation)
+        .collect();
+    let mut checkpoints = meta::lock_checkpoints(&mut transaction, &parts).await?;
+    checkpoints.retain(|checkpoint| ours.contains(&checkpoint.generation));
+    let (events, pulled) = missing_pulled(primary, batch, &checkpoints).await?;
+    let mut projected = Projected { pulled, ..Projected::default() };
+    for generation in ours {
+        let at: Vec<Checkpoint> =
+            checkpoints.iter().filter(|c| c.generation == generation).copied().collect();
+        let new: Vec<&LogEvent> = at
+            .iter()
+            .flat_map(|c| events.get(&c.part).into_iter().flatten().filter(|e| e.pos > c.pos))
+            .collect();
+        let folding = fold_into(primary, &mut transaction, generation, &new).await?;
+        let parkings = store(&mut transaction, generation, &folding, &new).await?;
+        let moved = move_on(&at, &new);
+        meta::move_checkpoints(&mut transaction, &moved).await?;
+        projected.events += new.len();
+        projected.parkings.extend(parkings);
+        projected.positions.extend(moved.iter().map(|c| (c.part, c.pos)));
+    }
+    transaction.commit().await?;
+    Ok(projected)
+}
+
+/// Compares every checkpoint with the log.
+pub(crate) async fn same_log(primary: &PgPool, checkpoints: &[Checkpoint]) -> Result<(), ProjectError> {
+    let ranges: Vec<LogRange> =
+        checkpoints.iter().map(|c| LogRange { part: c.part, after: c.pos, events_max: 0 }).collect();
+    let pulled = primary::pull_events(primary, &ranges).await?;
+    checkpoints.iter().try_for_each(|checkpoint| is_of(checkpoint, pulled.epoch, &pulled.before))
+}
+
+/// Whether a checkpoint was made from the log `epoch` whose events at the checkpoints' positions are
+/// `before`.
+fn is_of(
+    checkpoint: &Checkpoint,
+    epoch: Epoch,
+    before: &[(Part, Position, EventId)],
+) -> Result<(), ProjectError> {
+    let at = |(part, pos, _): &&(Part, Position, EventId)| *part == checkpoint.part && *pos == checkpoint.pos;
+    let there = before.iter().find(at).map(|(.., id)| *id);
+    if epoch == checkpoint.epoch && (checkpoint.pos == Position(0) || there == checkpoint.event_id) {
+        return Ok(());
+    }
+    let event = |id: Option<EventId>| id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    Err(ProjectError::OtherLog {
+        part: checkpoint.part,
+        pos: checkpoint.pos,
+        ours: format!("{} of log {}", event(checkpoint.event_id), checkpoint.epoch),
+        theirs: format!("{} of log {epoch}", event(there)),
+    })
+}
+
+/// The batch's events by part, from the lowest checkpoint on and without a hole; what is missing is
+/// pulled, as far as one transaction may go. Also returns how many were.
+async fn missing_pulled(
+    primary: &PgPool,
+    batch: &Batch,
+    checkpoints: &[Checkpoint],
+) -> Result<(BTreeMap<Part, Vec<LogEvent>>, usize), ProjectError> {
+    let mut whole = BTreeMap::new();
+    let mut ranges = Vec::new();
+    for (part, wanted) in &batch.0 {
+        let Some(lowest) = checkpoints.iter().filter(|c| c.part == *part).map(|c| c.pos).min() else {
+            continue;
+        };
+        match wanted.whole_after(lowest) {
+            Some(events) => {
+                whole.insert(*part, events);
+            }
+            None => {
+                ranges.push(LogRange { part: *part, after: lowest, events_max: wanted.up_to.0 - lowest.0 });
+            }
+        }
+    }
+    if ranges.is_empty() {
+        return Ok((whole, 0));
+    }
+    let share = (PULL_EVENTS_MAX / i64::try_from(ranges.len()).unwrap_or(1)).max(1);
+    for range in &mut ranges {
+        range.events_max = range.events_max.min(share);
+    }
+    let pulled = primary::pull_events(primary, &ranges).await?;
+    for range in &ranges {
+        let at = |c: &&Checkpoint| c.part == range.part && c.pos == range.after;
+        checkpoints.iter().filter(at).try_for_each(|c| is_of(c, pulled.epoch, &pulled.before))?;
+    }
+    let count = pulled.events.len();
+    for event in pulled.events {
+        whole.entry(event.part).or_insert_with(Vec::new).push(event);
+    }
+    for range in &ranges {
+        let mut pos = range.after;
+        for event in whole.get(&range.part).into_iter().flatten() {
+            pos = pos.next();
+            if event.pos != pos {
+                return Err(ProjectError::LogBroken { part: range.part, pos });
+            }
+        }
+    }
+    Ok((whole, count))
+}
+
+/// Folds new events into a generation's products; those that miss events are rebuilt from the log.
+async fn fold_into(
+    primary: &PgPool,
+    connection: &mut PgConnection,
+    generation: i32,
+    new: &[&LogEvent],
+) -> Result<Folding, ProjectError> {
+    let products: BTreeSet<ProductId> = new.iter().map(|event| event.product_id).collect();
+    let products: Vec<ProductId> = products.into_iter().collect();
+    let mut folding = Folding::of(meta::load_products(connection, generation, &products).await?);
+    for event in new {
+        folding.fold(event);
+    }
+    for product in folding.holes.clone() {
+        let Some(last) = new.iter().rev().find(|event| event.product_id == product) else { continue };
+        rebuild(primary, &mut folding, last).await?;
+    }
+    Ok(folding)
+}
+
+/// Folds a product's events from the first up to `last`.
+async fn rebuild(primary: &PgPool, folding: &mut Folding, last: &LogEvent) -> Result<(), ProjectError> {
+    let product = last.product_id;
+    tracing::warn!(product.id = %product, "events of the product were missing: it is rebuilt from the log");
+    folding.begin_again(product);
+    let mut after = Version(0);
+    loop {
+        let events = primary::product_events(primary, product, after, last.pos, REBUILD_EVENTS_MAX).await?;
+        for event in &events {
+            folding.fold(event);
+        }
+        match events.last() {
+            Some(event) => after = event.version,
+            None => break,
+        }
+    }
+    if folding.holes.contains(&product) {
+        folding.park(last, "events of the product are missing in the log itself".to_owned());
+    }
+    Ok(())
+}
+
+/// Stores changed products, and parks those that cannot be applied or stored.
+async fn store(
+    connection: &mut PgConnection,
+    generation: i32,
+    folding: &Folding,
+    new: &[&LogEvent],
+) -> Result<Vec<Parking>, sqlx::Error> {
+    let mut parkings = folding.parkings.clone();
+    let refused = store_or_refuse(connection, generation, folding.changed()).await?;
+    for (product, reason) in refused {
+        let first = new.iter().find(|event| event.product_id == product);
+        parkings.extend(first.map(|event| Parking { event: (*event).clone(), reason }));
+        meta::mark_parked(connection, generation, product).await?;
+    }
+    for parking in &parkings {
+        meta::park(connection, generation, parking).await?;
+    }
+    Ok(parkings)
+}
+
+type Refused = Vec<(ProductId, String)>;
+
+/// Stores products; if the database does not take the values of some, halves them until it is clear
+/// which, and returns those.
+fn store_or_refuse(
+    connection: &mut PgConnection,
+    generation: i32,
+    products: Vec<StoredProduct>,
+) -> Pin<Box<dyn Future<Output = Result<Refused, sqlx::Error>> + Send + '_>> {
+    Box::pin(async move {
+        if products.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut savepoint = connection.begin().await?;
+        match meta::store_products(&mut savepoint, generation, &products).await {
+            Ok(()) => {
+                savepoint.commit().await?;
+                Ok(Vec::new())
+            }
+            Err(error) if fault(&error) == Fault::Data => {
+                savepoint.rollback().await?;
+                if let [one] = products.as_slice() {
+                    return Ok(vec![(one.product_id, error.to_string())]);
+                }
+                let (left, right) = products.split_at(products.len() / 2);
+                let mut refused = store_or_refuse(connection, generation, left.to_vec()).await?;
+                refused.extend(store_or_refuse(connection, generation, right.to_vec()).await?);
+                Ok(refused)
+            }
+            Err(error) => Err(error),
+        }
+    })
+}
+
+/// The checkpoints after the new events.
+fn move_on(at: &[Checkpoint], new: &[&LogEvent]) -> Vec<Checkpoint> {
+    let last: BTreeMap<Part, &LogEvent> = new.iter().map(|event| (event.part, *event)).collect();
+    at.iter()
+        .filter_map(|c| {
+            last.get(&c.part).map(|e| Checkpoint { pos: e.pos, event_id: Some(e.event_id), ..*c })
+        })
+        .collect()
+}

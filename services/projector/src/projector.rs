@@ -1,0 +1,212 @@
+//! The loop: fold what comes in, and pull what does not.
+
+use crate::batch::Batch;
+use crate::consume::Inbox;
+use crate::project::{ProjectError, Projected, project, same_log};
+use broker::Delivery;
+use contract::read_batch;
+use domain::{Epoch, Part, Position};
+use postgres::{Fault, fault};
+use service::{Shutdown, log_chain};
+use sqlx::PgPool;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Events of messages that are folded in one transaction, at most; the last message may pass it.
+const BATCH_EVENTS_MAX: usize = 5_000;
+/// How often the log's heads are looked at: while the broker is away every event waits for this, with
+/// it only those that it lost.
+const PULL_TICK_AWAY: Duration = Duration::from_millis(100);
+const PULL_TICK_CONNECTED: Duration = Duration::from_millis(500);
+/// How often checkpoints are compared with the log.
+const SAME_LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// Pause before a batch is tried again when a store is away.
+const STORE_AWAY_PAUSE: Duration = Duration::from_millis(250);
+/// Pause before it is tried again when it takes a person to mend.
+const HALTED_PAUSE: Duration = Duration::from_secs(5);
+
+/// Folds the log into meta.
+#[derive(Debug)]
+pub(crate) struct Projector {
+    primary: PgPool,
+    meta: PgPool,
+    /// Whether the last thing tried worked.
+    works: Arc<AtomicBool>,
+    /// Where parts that were behind stood when the heads were last looked at.
+    behind: BTreeMap<Part, Position>,
+}
+
+impl Projector {
+    pub(crate) fn new(primary: PgPool, meta: PgPool, works: Arc<AtomicBool>) -> Self {
+        Projector { primary, meta, works, behind: BTreeMap::new() }
+    }
+
+    /// Folds until told to stop.
+    pub(crate) async fn run(mut self, mut inbox: Inbox, shutdown: Shutdown) -> anyhow::Result<()> {
+        let Some(epoch) = self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await else {
+            return Ok(());
+        };
+        let (mut checked, mut looked) = (Instant::now(), Instant::now());
+        while !shutdown.is_stopped() {
+            let connected = inbox.connected.load(Ordering::Relaxed);
+            let tick = if connected { PULL_TICK_CONNECTED } else { PULL_TICK_AWAY };
+            let delivery = tokio::select! {
+                delivery = inbox.deliveries.recv() => delivery,
+                () = tokio::time::sleep_until(looked + tick) => None,
+                () = shutdown.stopped() => break,
+            };
+            if let Some(first) = delivery {
+                let (batch, deliveries) = collect(first, &mut inbox, epoch).await;
+                if self.fold(&batch, &shutdown).await.is_none() {
+                    break;
+                }
+                acknowledge(&deliveries).await;
+            }
+            if looked.elapsed() >= tick {
+                let more = self.pull(connected, &shutdown).await;
+                // A part that has more than one transaction may take goes on at once.
+                looked = if more { Instant::now() - tick } else { Instant::now() };
+            }
+            if checked.elapsed() >= SAME_LOG_INTERVAL {
+                let _ = self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await;
+                checked = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds a batch, however long the stores are away; `None` when told to stop meanwhile.
+    async fn fold(&self, batch: &Batch, shutdown: &Shutdown) -> Option<Projected> {
+        let projected = self.until_it_works(shutdown, || project(&self.primary, &self.meta, batch)).await?;
+        for parking in &projected.parkings {
+            let event = &parking.event;
+            tracing::error!(product.id = %event.product_id, log.part = %event.part, log.pos = %event.pos,
+                            event.id = %event.event_id, reason = parking.reason, "the product stands still");
+        }
+        tracing::debug!(events = projected.events, pulled = projected.pulled, "folded");
+        Some(projected)
+    }
+
+    /// Pulls what the log has and no message brought. Returns whether there is more to pull.
+    async fn pull(&mut self, connected: bool, shutdown: &Shutdown) -> bool {
+        let look = || look(&self.primary, &self.meta);
+        let Some(parts) = self.until_it_works(shutdown, look).await else { return false };
+        let mut batch = Batch::default();
+        let mut behind = BTreeMap::new();
+        for (part, at, head) in parts {
+            // A message may be under way to a part that has moved since the last look.
+            if !connected || self.behind.get(&part) == Some(&at) {
+                batch.ask(part, head);
+            }
+            behind.insert(part, at);
+        }
+        self.behind = behind;
+        if batch.0.is_empty() {
+            return false;
+        }
+        let Some(projected) = self.fold(&batch, shutdown).await else { return false };
+        let mut more = false;
+        for (part, wanted) in &batch.0 {
+            let at = projected.positions.get(part).copied().unwrap_or_default();
+            more |= at < wanted.up_to;
+            self.behind.insert(*part, at);
+        }
+        more
+    }
+
+    /// Runs `work` until it succeeds; `None` when told to stop meanwhile.
+    async fn until_it_works<T, F>(&self, shutdown: &Shutdown, work: impl Fn() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, ProjectError>>,
+    {
+        loop {
+            let error = match shutdown.unless_stopped(work()).await? {
+                Ok(done) => {
+                    self.works.store(true, Ordering::Relaxed);
+                    return Some(done);
+                }
+                Err(error) => error,
+            };
+            self.works.store(false, Ordering::Relaxed);
+            let pause = match &error {
+                ProjectError::Store(store) if fault(store) != Fault::Bug => {
+                    tracing::warn!(cause = log_chain(&error), "a store is away: meta waits for it");
+                    STORE_AWAY_PAUSE
+                }
+                _ => {
+                    tracing::error!(cause = log_chain(&error), "meta stands still until this is mended");
+                    HALTED_PAUSE
+                }
+            };
+            shutdown.unless_stopped(sleep(pause)).await?;
+        }
+    }
+}
+
+/// Begins the first generation if there is none, and compares all checkpoints with the log.
+async fn begin(primary: &PgPool, meta: &PgPool) -> Result<Epoch, ProjectError> {
+    let epoch = primary::log_epoch(primary).await?;
+    meta::begin_first_generation(meta, epoch).await?;
+    same_log(primary, &meta::read_checkpoints(meta).await?).await?;
+    Ok(epoch)
+}
+
+/// The parts that are behind, each with where it stands and the log's head.
+async fn look(primary: &PgPool, meta: &PgPool) -> Result<Vec<(Part, Position, Position)>, ProjectError> {
+    let (heads, checkpoints) = tokio::try_join!(primary::log_heads(primary), meta::read_checkpoints(meta))?;
+    let mut lowest: BTreeMap<Part, Position> = BTreeMap::new();
+    for checkpoint in checkpoints {
+        let pos = lowest.entry(checkpoint.part).or_insert(checkpoint.pos);
+        *pos = (*pos).min(checkpoint.pos);
+    }
+    let behind = lowest.into_iter().filter_map(|(part, at)| {
+        let head = *heads.get(part.index())?;
+        (head > at).then_some((part, at, head))
+    });
+    Ok(behind.collect())
+}
+
+/// Takes what else has come in already, up to a batch's size. A message that cannot be read becomes a
+/// dead letter: its events are pulled.
+async fn collect(first: Delivery, inbox: &mut Inbox, epoch: Epoch) -> (Batch, Vec<Delivery>) {
+    let mut batch = Batch::default();
+    let mut deliveries = Vec::new();
+    let mut next = Some(first);
+    while let Some(delivery) = next {
+        match read_batch(&delivery.body) {
+            Ok(_) if delivery.epoch != Some(epoch) => {
+                tracing::warn!("a message of another log was passed over");
+                deliveries.push(delivery);
+            }
+            Ok(events) => {
+                batch.add(events);
+                deliveries.push(delivery);
+            }
+            Err(unreadable) => {
+                tracing::error!(cause = log_chain(&unreadable), "a message becomes a dead letter");
+                if let Err(error) = delivery.reject().await {
+                    tracing::debug!(cause = log_chain(&error), "the message will come again");
+                }
+            }
+        }
+        next = if batch.events() < BATCH_EVENTS_MAX { inbox.deliveries.try_recv().ok() } else { None };
+    }
+    (batch, deliveries)
+}
+
+/// Tells the broker what is done with. If it does not hear, the messages come again and are dropped.
+async fn acknowledge(deliveries: &[Delivery]) {
+    for delivery in deliveries {
+        if let Err(error) = delivery.ack().await {
+            tracing::debug!(
+                cause = log_chain(&error),
+                "an acknowledgement was not heard: the message comes again"
+            );
+            return;
+        }
+    }
+}

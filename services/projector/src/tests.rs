@@ -1,0 +1,426 @@
+//! The projector against two real databases, without a broker: what a broker may do to messages
+//! (lose, repeat, reorder) is done here to batches.
+
+use crate::batch::Batch;
+use crate::project::{ProjectError, Projected, project, same_log};
+use domain::{LogEvent, Position, log_parts};
+use primary::{LogRange, mark_helpful, post_review, pull_events, report, sequence_events};
+use sqlx::PgPool;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use testkit::{
+    TestDatabase, assert_log_is_whole, define_characteristics, fold_of_log, meta_database, new_review,
+    primary_database, product, products_of_meta,
+};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// Two databases, and the projector's connections to them.
+struct Stores {
+    primary: TestDatabase,
+    meta: TestDatabase,
+    log: PgPool,
+    projection: PgPool,
+}
+
+async fn stores() -> Stores {
+    let (primary, meta) = (primary_database().await, meta_database().await);
+    let (log, projection) = (primary.pool_of("reviews_projector"), meta.pool_of("reviews_projector"));
+    let epoch = primary::log_epoch(&log).await.unwrap();
+    meta::begin_first_generation(&projection, epoch).await.unwrap();
+    Stores { primary, meta, log, projection }
+}
+
+impl Stores {
+    /// Writes `count` events over ten products with two characteristics each, and sequences them.
+    async fn write(&self, count: i64) {
+        let pool = self.primary.pool_of("reviews_write");
+        for id in 1..=10 {
+            let there: i64 = sqlx::query_scalar("SELECT count(*) FROM characteristics WHERE product_id = $1")
+                .bind(id)
+                .fetch_one(&self.primary.pool)
+                .await
+                .unwrap();
+            if there == 0 {
+                let names = [(id * 10, "Fit"), (id * 10 + 1, "Size")];
+                define_characteristics(&self.primary.pool, product(id), &names).await;
+            }
+        }
+        for n in 0..count {
+            let id = n % 10 + 1;
+            let mut review = new_review(n % 5 + 1);
+            let value = |at: i64| ((at).try_into().unwrap(), (n % 5 + 1).try_into().unwrap(), "".into());
+            review.characteristics = vec![value(id * 10), value(id * 10 + 1)];
+            let posted = post_review(&pool, product(id), &review, Uuid::now_v7(), None).await.unwrap();
+            match n % 3 {
+                0 => drop(mark_helpful(&pool, posted.review_id, Uuid::now_v7(), None).await.unwrap()),
+                1 => drop(report(&pool, posted.review_id, 1, Uuid::now_v7(), None).await.unwrap()),
+                _ => {}
+            }
+        }
+        let mut connection = pool.acquire().await.unwrap();
+        while !sequence_events(&mut connection).await.unwrap().is_empty() {}
+        assert_log_is_whole(&self.primary.pool).await;
+    }
+
+    /// All events of the log, by part and position.
+    async fn log(&self) -> Vec<LogEvent> {
+        let range = |part| LogRange { part, after: Position(0), events_max: i64::from(i32::MAX) };
+        pull_events(&self.log, &log_parts().map(range).collect::<Vec<_>>()).await.unwrap().events
+    }
+
+    async fn project(&self, events: impl IntoIterator<Item = LogEvent>) -> Result<Projected, ProjectError> {
+        let mut batch = Batch::default();
+        batch.add(events.into_iter().collect());
+        project(&self.log, &self.projection, &batch).await
+    }
+
+    /// Pulls until nothing is behind.
+    async fn catch_up(&self) {
+        let heads = primary::log_heads(&self.log).await.unwrap();
+        loop {
+            let mut batch = Batch::default();
+            log_parts().for_each(|part| batch.ask(part, heads[part.index()]));
+            if project(&self.log, &self.projection, &batch).await.unwrap().events == 0 {
+                return;
+            }
+        }
+    }
+
+    async fn assert_meta_is_the_fold(&self) {
+        let (log, meta) = (fold_of_log(&self.primary.pool).await, products_of_meta(&self.meta.pool).await);
+        assert!(!log.is_empty());
+        assert_eq!(meta, log);
+    }
+
+    async fn parked(&self) -> Vec<(i64, i64, String)> {
+        let parked = sqlx::query_as("SELECT product_id, pos, reason FROM parked_product ORDER BY product_id");
+        parked.fetch_all(&self.meta.pool).await.unwrap()
+    }
+
+    /// Appends an event to a product's log, in the way of a write, with any type and payload.
+    async fn append(&self, product_id: i64, event_type: &str, payload: &str) {
+        sqlx::query(
+            "WITH s AS (INSERT INTO product_stream AS s (part, product_id, version) VALUES ($1::bigint % 64, $1, 1)
+                        ON CONFLICT (part, product_id) DO UPDATE SET version = s.version + 1 RETURNING version)
+             INSERT INTO outbox (part, product_id, version, event_id, type, payload)
+             SELECT $1 % 64, $1, version, gen_random_uuid(), $2, $3::json FROM s",
+        )
+        .bind(product_id)
+        .bind(event_type)
+        .bind(payload)
+        .execute(&self.primary.pool)
+        .await
+        .unwrap();
+        let mut connection = self.primary.pool.acquire().await.unwrap();
+        sequence_events(&mut connection).await.unwrap();
+    }
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(limit).unwrap()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn events_in_order_fold_once_and_again_change_nothing() {
+    let stores = stores().await;
+    stores.write(200).await;
+    let log = stores.log().await;
+    let first = stores.project(log.clone()).await.unwrap();
+    assert_eq!((first.events, first.pulled, first.parkings.len()), (log.len(), 0, 0));
+    stores.assert_meta_is_the_fold().await;
+    let again = stores.project(log).await.unwrap();
+    assert_eq!(again.events, 0);
+    stores.assert_meta_is_the_fold().await;
+}
+
+#[tokio::test]
+async fn messages_lost_repeated_and_reordered_end_in_the_fold_of_the_log() {
+    let stores = stores().await;
+    let mut dice = Dice(20_261_124);
+    let mut pulled = 0;
+    for _ in 0..6 {
+        stores.write(80).await;
+        let log = stores.log().await;
+        for _ in 0..25 {
+            // A message: some events after any place, whether they came before or are far ahead.
+            let at = dice.below(log.len());
+            let some: Vec<LogEvent> = log[at..].iter().take(dice.below(30) + 1).cloned().collect();
+            pulled += stores.project(some).await.unwrap().pulled;
+            let (log, meta) =
+                (fold_of_log(&stores.primary.pool).await, products_of_meta(&stores.meta.pool).await);
+            assert!(meta.iter().all(|(id, meta)| meta.version <= log[id].version));
+        }
+    }
+    assert!(pulled > 0, "no gap was tried");
+    stores.catch_up().await;
+    stores.assert_meta_is_the_fold().await;
+}
+
+#[tokio::test]
+async fn a_hole_in_a_message_is_pulled_at_once() {
+    let stores = stores().await;
+    stores.write(100).await;
+    let of_part_1: Vec<LogEvent> = stores.log().await.into_iter().filter(|e| e.part.get() == 1).collect();
+    let (first, rest) = (of_part_1[0].clone(), of_part_1[of_part_1.len() / 2..].to_vec());
+    assert_eq!(stores.project([first]).await.unwrap().pulled, 0);
+    let projected = stores.project(rest).await.unwrap();
+    assert_eq!((projected.events, projected.pulled), (of_part_1.len() - 1, of_part_1.len() - 1));
+    let meta = products_of_meta(&stores.meta.pool).await;
+    assert_eq!(meta[&1], fold_of_log(&stores.primary.pool).await[&1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_off_anywhere_it_begins_again_where_it_stood() {
+    let stores = stores().await;
+    stores.write(300).await;
+    let log = stores.log().await;
+    let (mut dice, mut cut_off) = (Dice(7), 0);
+    for at in (0..log.len()).step_by(20) {
+        let message: Vec<LogEvent> = log[at..].iter().take(40).cloned().collect();
+        // Cut off ever later, so that each step of the transaction is the last once.
+        for micros in [200, 600, 1_000, 1_500, 2_000, 3_000, 4_000, 6_000] {
+            let limit = Duration::from_micros(micros + u64::try_from(dice.below(500)).unwrap());
+            let work = stores.project(message.clone());
+            cut_off += usize::from(tokio::time::timeout(limit, work).await.is_err());
+        }
+        stores.project(message).await.unwrap();
+    }
+    assert!(cut_off > 10, "only {cut_off} were cut off");
+    stores.catch_up().await;
+    stores.assert_meta_is_the_fold().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_killed_between_any_two_steps_leaves_all_or_nothing() {
+    let stores = stores().await;
+    stores.write(200).await;
+    let log = stores.log().await;
+    let victim = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                  WHERE datname = current_database() AND usename = 'reviews_projector'";
+    let mut killed = 0;
+    for round in 0..30_u64 {
+        let work = stores.project(log.clone());
+        let kill = async {
+            tokio::time::sleep(Duration::from_micros(round * 300)).await;
+            sqlx::query(victim).execute(&stores.meta.pool).await.unwrap();
+        };
+        let (result, ()) = tokio::join!(work, kill);
+        killed += usize::from(result.is_err());
+        let meta = products_of_meta(&stores.meta.pool).await;
+        let at: i64 = sqlx::query_scalar("SELECT sum(pos)::bigint FROM checkpoint")
+            .fetch_one(&stores.meta.pool)
+            .await
+            .unwrap();
+        let folded: i64 = meta.values().map(|meta| meta.version.0).sum();
+        assert_eq!(folded, at, "the checkpoints and the products tell two stories");
+        if result.is_ok() {
+            sqlx::query("UPDATE checkpoint SET pos = 0, event_id = NULL")
+                .execute(&stores.meta.pool)
+                .await
+                .unwrap();
+            sqlx::query("DELETE FROM product_meta").execute(&stores.meta.pool).await.unwrap();
+        }
+    }
+    assert!(killed > 3, "only {killed} were killed in time");
+    stores.catch_up().await;
+    stores.assert_meta_is_the_fold().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_projectors_at_once_fold_each_event_once() {
+    let stores = std::sync::Arc::new(stores().await);
+    stores.write(300).await;
+    let log = stores.log().await;
+    let mut projectors = JoinSet::new();
+    for projector in 0..4 {
+        let (stores, log) = (stores.clone(), log.clone());
+        projectors.spawn(async move {
+            let mut dice = Dice(projector + 1);
+            let mut folded = 0;
+            for _ in 0..20 {
+                let at = dice.below(log.len());
+                let message: Vec<LogEvent> = log[at..].iter().take(50).cloned().collect();
+                folded += stores.project(message).await.unwrap().events;
+            }
+            folded
+        });
+    }
+    let folded: usize = projectors.join_all().await.into_iter().sum();
+    let at: i64 = sqlx::query_scalar("SELECT sum(pos)::bigint FROM checkpoint")
+        .fetch_one(&stores.meta.pool)
+        .await
+        .unwrap();
+    assert_eq!(i64::try_from(folded).unwrap(), at);
+    stores.catch_up().await;
+    stores.assert_meta_is_the_fold().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_parks_its_product_and_no_other() {
+    let stores = stores().await;
+    stores.write(50).await;
+    stores.append(3, "ReviewPosted.v9", "{}").await;
+    stores.append(4, "ReviewPosted.v1", r#"{"review_id":1,"rating":9,"recommend":true}"#).await;
+    let foreign = r#"{"review_id":1,"rating":5,"recommend":true,"characteristics":{"999":5}}"#;
+    stores.append(5, "ReviewPosted.v1", foreign).await;
+    stores.write(50).await;
+    let before: i64 =
+        sqlx::query_scalar("SELECT sum(head)::bigint FROM log_head").fetch_one(&stores.log).await.unwrap();
+    stores.catch_up().await;
+
+    let parked = stores.parked().await;
+    assert_eq!(parked.iter().map(|(id, ..)| *id).collect::<Vec<_>>(), [3, 4, 5]);
+    assert_eq!(parked[0].2, "event type \"ReviewPosted.v9\" is unknown to this version");
+    assert!(
+        parked[1].2.starts_with("payload of a ReviewPosted.v1 does not have its shape: "),
+        "{}",
+        parked[1].2
+    );
+    assert_eq!(parked[2].2, "characteristic 999 is not one of the product's");
+    let at: i64 = sqlx::query_scalar("SELECT sum(pos)::bigint FROM checkpoint")
+        .fetch_one(&stores.meta.pool)
+        .await
+        .unwrap();
+    assert_eq!(at, before, "the checkpoints go on");
+
+    let answer = meta::product_answer(&stores.projection, product(3)).await.unwrap().unwrap();
+    assert!(answer.parked && answer.meta.ratings.iter().sum::<i64>() == 5, "{answer:?}");
+    let meta = products_of_meta(&stores.meta.pool).await;
+    assert_eq!(meta.keys().copied().collect::<Vec<_>>(), [1, 2, 6, 7, 8, 9, 10]);
+    assert!(meta.values().all(|meta| meta.ratings.iter().sum::<i64>() == 10));
+}
+
+#[tokio::test]
+async fn what_the_database_does_not_take_parks_its_product_and_no_other() {
+    let stores = stores().await;
+    stores.write(20).await;
+    // JSON may say U+0000, which the column of meta cannot hold.
+    let payload = r#"{"characteristics":[{"id":777,"name":"a\u0000b"}]}"#;
+    stores.append(7, "CharacteristicsDefined.v1", payload).await;
+    stores.write(20).await;
+    stores.catch_up().await;
+    let parked = stores.parked().await;
+    assert_eq!(parked.iter().map(|(id, ..)| *id).collect::<Vec<_>>(), [7]);
+    let meta = products_of_meta(&stores.meta.pool).await;
+    assert_eq!(meta.len(), 9);
+    assert!(meta.values().all(|meta| meta.ratings.iter().sum::<i64>() == 4));
+}
+
+#[tokio::test]
+async fn a_product_that_meta_lost_is_rebuilt_from_the_log() {
+    let stores = stores().await;
+    stores.write(100).await;
+    stores.catch_up().await;
+    sqlx::query("DELETE FROM product_meta WHERE product_id = 6").execute(&stores.meta.pool).await.unwrap();
+    stores.write(100).await;
+    stores.catch_up().await;
+    stores.assert_meta_is_the_fold().await;
+}
+
+#[tokio::test]
+async fn another_log_is_refused() {
+    let stores = stores().await;
+    stores.write(50).await;
+    stores.catch_up().await;
+    let at = async |stores: &Stores| meta::read_checkpoints(&stores.projection).await.unwrap();
+    same_log(&stores.log, &at(&stores).await).await.unwrap();
+
+    // Another event at a checkpoint's position, after which the log has grown.
+    stores.write(50).await;
+    sqlx::query("UPDATE checkpoint SET event_id = gen_random_uuid() WHERE part = 3")
+        .execute(&stores.meta.pool)
+        .await
+        .unwrap();
+    let error = same_log(&stores.log, &at(&stores).await).await.unwrap_err();
+    assert!(matches!(error, ProjectError::OtherLog { part, .. } if part.get() == 3), "{error}");
+    let mut batch = Batch::default();
+    batch.ask(product(3).part(), primary::log_heads(&stores.log).await.unwrap()[3]);
+    let before = products_of_meta(&stores.meta.pool).await;
+    assert!(matches!(
+        project(&stores.log, &stores.projection, &batch).await,
+        Err(ProjectError::OtherLog { .. })
+    ));
+    assert_eq!(products_of_meta(&stores.meta.pool).await, before);
+
+    // A head behind a checkpoint.
+    sqlx::query("UPDATE checkpoint SET pos = 10000 WHERE part = 4").execute(&stores.meta.pool).await.unwrap();
+    let checkpoints: Vec<_> = at(&stores).await.into_iter().filter(|c| c.part.get() == 4).collect();
+    assert!(matches!(same_log(&stores.log, &checkpoints).await, Err(ProjectError::OtherLog { .. })));
+
+    // Another epoch.
+    sqlx::query("UPDATE log_identity SET epoch = gen_random_uuid()")
+        .execute(&stores.primary.pool)
+        .await
+        .unwrap();
+    let checkpoints: Vec<_> = at(&stores).await.into_iter().filter(|c| c.part.get() == 60).collect();
+    assert!(matches!(same_log(&stores.log, &checkpoints).await, Err(ProjectError::OtherLog { .. })));
+}
+
+#[tokio::test]
+async fn roles_can_do_their_work_and_no_more() {
+    let stores = stores().await;
+    let read = stores.meta.pool_of("reviews_read");
+    assert!(meta::product_answer(&read, product(1)).await.unwrap().is_some());
+    for statement in [
+        "UPDATE product_meta SET version = 9",
+        "DELETE FROM checkpoint",
+        "INSERT INTO generation (projection_version) VALUES (1)",
+    ] {
+        let error = sqlx::query(statement).execute(&read).await.expect_err(statement);
+        assert_eq!(error.as_database_error().and_then(|e| e.code()).as_deref(), Some("42501"), "{statement}");
+    }
+    let silent: Vec<String> = sqlx::query_scalar(
+        "SELECT c.oid::regclass || coalesce('.' || a.attname, '')
+         FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> '_sqlx_migrations'
+           AND (obj_description(c.oid) IS NULL OR col_description(c.oid, a.attnum) IS NULL)",
+    )
+    .fetch_all(&stores.meta.pool)
+    .await
+    .unwrap();
+    assert!(silent.is_empty(), "without a comment: {silent:?}");
+}
+
+#[test]
+fn a_batch_is_whole_only_without_a_hole() {
+    let event = |pos: i64| LogEvent {
+        part: product(1).part(),
+        pos: Position(pos),
+        product_id: product(1),
+        version: domain::Version(pos),
+        event_id: Uuid::from_u128(1),
+        event_type: String::new(),
+        payload: String::new(),
+        traceparent: None,
+        at: chrono::DateTime::UNIX_EPOCH,
+    };
+    let wanted = |positions: &[i64]| {
+        let mut batch = Batch::default();
+        batch.add(positions.iter().map(|pos| event(*pos)).collect());
+        batch.0.remove(&product(1).part()).unwrap_or_default()
+    };
+    let whole = |positions: &[i64], after: i64| {
+        wanted(positions).whole_after(Position(after)).map(|events| events.len())
+    };
+    let cases: BTreeMap<(&[i64], i64), Option<usize>> = BTreeMap::from([
+        ((&[][..], 0), Some(0)),
+        ((&[1, 2, 3][..], 0), Some(3)),
+        ((&[3, 2, 2, 1][..], 1), Some(2)),
+        ((&[1, 2, 3][..], 3), Some(0)),
+        ((&[1, 2, 3][..], 9), Some(0)),
+        ((&[2, 3][..], 0), None),
+        ((&[1, 3][..], 0), None),
+    ]);
+    for ((positions, after), expected) in cases {
+        assert_eq!(whole(positions, after), expected, "{positions:?} after {after}");
+    }
+}

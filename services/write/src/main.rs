@@ -1,0 +1,46 @@
+//! The write service: takes reviews and votes, and carries what happened to the broker.
+
+mod config;
+
+mod router;
+
+mod post_review;
+mod vote;
+
+mod publisher;
+mod relay;
+mod sequencer;
+
+use config::Config;
+use service::{health_routes, healthcheck, serve, settings, start_logging, stop_signal, with_manners};
+use tokio::task::JoinSet;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let settings = settings("write");
+    if std::env::args().nth(1).as_deref() == Some("healthcheck") {
+        return healthcheck(settings).await;
+    }
+    start_logging(settings)?;
+    let config = Config::read(settings)?;
+    let shutdown = stop_signal()?;
+    let (relay, written) = relay::relay(&config, shutdown.clone());
+
+    let pool = config.primary.clone();
+    let ready = move || {
+        let pool = pool.clone();
+        async move { primary::log_epoch(&pool).await.is_ok() }
+    };
+    let state = router::Write { primary: config.primary, report_threshold: config.report_threshold, written };
+    let app = with_manners(router::routes().merge(health_routes(ready))).with_state(state);
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(config.listen, app, shutdown.clone()));
+    tasks.spawn(relay);
+    // A part that ends by itself ends the process, so that whoever supervises it notices.
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+        anyhow::ensure!(shutdown.is_stopped(), "a part of the service ended by itself");
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! Gives positions to what was committed.
+
+use service::Shutdown;
+use sqlx::{Connection, PgConnection};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+/// Pause between two rounds while there is something to do: events that come meanwhile share a
+/// statement and a commit.
+const BUSY_TICK: Duration = Duration::from_millis(10);
+/// Longest pause when this process wrote nothing: what other write services commit waits this long.
+const IDLE_TICK: Duration = Duration::from_millis(100);
+
+/// Sequences until told to stop, and notifies `sequenced` after each round that moved something.
+pub(crate) async fn run(
+    mut connection: PgConnection,
+    written: &Notify,
+    sequenced: &Notify,
+    shutdown: &Shutdown,
+) -> Result<(), sqlx::Error> {
+    while !shutdown.is_stopped() {
+        let heads = primary::sequence_events(&mut connection).await?;
+        if heads.is_empty() {
+            let next = tokio::time::timeout(IDLE_TICK, written.notified());
+            let _ = shutdown.unless_stopped(next).await;
+        } else {
+            sequenced.notify_one();
+            let _ = shutdown.unless_stopped(sleep(BUSY_TICK)).await;
+        }
+    }
+    connection.close().await
+}

@@ -6,7 +6,7 @@ use crate::project::{ProjectError, Projected, project, same_log};
 use broker::Delivery;
 use contract::read_batch;
 use domain::{Epoch, Part, Position};
-use postgres::{Fault, fault};
+use postgres::{Fault, fault, in_time};
 use service::{Shutdown, log_chain};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
@@ -24,6 +24,9 @@ const PULL_TICK_AWAY: Duration = Duration::from_millis(100);
 const PULL_TICK_CONNECTED: Duration = Duration::from_millis(500);
 /// How often checkpoints are compared with the log.
 const SAME_LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// Longest wait for a batch, or for a look at the log: several statements, each with the servers' own
+/// limit.
+const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause before a batch is tried again when a store is away.
 const STORE_AWAY_PAUSE: Duration = Duration::from_millis(250);
 /// Pause before it is tried again when it takes a person to mend.
@@ -124,7 +127,7 @@ impl Projector {
         F: Future<Output = Result<T, ProjectError>>,
     {
         loop {
-            let error = match shutdown.unless_stopped(work()).await? {
+            let error = match shutdown.unless_stopped(in_time(WORK_TIMEOUT, work())).await? {
                 Ok(done) => {
                     self.works.store(true, Ordering::Relaxed);
                     return Some(done);

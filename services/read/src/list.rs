@@ -2,18 +2,18 @@
 
 use crate::query::{Query, product_id};
 use crate::router::Read;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use contract::{Family, ListAnswer, list_body};
 use domain::ProductId;
 use primary::{Page, Sort};
-use service::HttpProblem;
+use service::{HttpProblem, PathText};
 
 /// `GET /reviews/:product_id/list`
 pub(crate) async fn of_path(
     State(read): State<Read>,
-    Path(id): Path<String>,
+    PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<Response, HttpProblem> {
     let query = query.unwrap_or_default();

@@ -2,13 +2,13 @@
 
 use crate::query::{Query, product_id};
 use crate::router::Read;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_TYPE, WARNING};
 use axum::response::{IntoResponse, Response};
 use contract::{Family, Problem, meta_body};
 use domain::ProductId;
-use service::HttpProblem;
+use service::{HttpProblem, PathText};
 
 /// Says that a product stands still, since an event of it could not be applied.
 const PARKED: HeaderValue = HeaderValue::from_static("199 - \"this product's meta is not up to date\"");
@@ -16,7 +16,7 @@ const PARKED: HeaderValue = HeaderValue::from_static("199 - \"this product's met
 /// `GET /reviews/:product_id/meta`
 pub(crate) async fn of_path(
     State(read): State<Read>,
-    Path(id): Path<String>,
+    PathText(id): PathText,
 ) -> Result<Response, HttpProblem> {
     answer(&read, Family::One, product_id(&id)?).await
 }

@@ -3,14 +3,14 @@
 use crate::router::Write;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use contract::Problem;
 use domain::{FieldError, NewReview, ProductId, lenient_integer, read_new_review};
 use serde::Serialize;
 use serde_json::Value;
-use service::{HttpProblem, read_json, traceparent};
+use service::{HttpProblem, PathText, read_json, traceparent};
 use uuid::Uuid;
 
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ struct Answer {
 /// `POST /reviews/:product_id`: the path's product, whatever the body says.
 pub(crate) async fn of_product(
     State(write): State<Write>,
-    Path(product_id): Path<String>,
+    PathText(product_id): PathText,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpProblem> {

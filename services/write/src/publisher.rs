@@ -1,8 +1,10 @@
 //! Offers sequenced events to the broker.
 
+use crate::relay::STATEMENT_TIMEOUT;
 use broker::{BrokerAddress, BrokerError, Message, Outcome, Publisher};
 use contract::{MESSAGE_EVENTS_MAX, queue_of, write_batch};
 use domain::{Epoch, LogEvent, Part, Position};
+use postgres::in_time;
 use service::{Shutdown, log_chain};
 use sqlx::{Connection, PgConnection};
 use std::time::Duration;
@@ -80,20 +82,27 @@ async fn publish(
     sequenced: &Notify,
     shutdown: &Shutdown,
 ) -> Result<(), Stopped> {
-    let epoch = primary::log_epoch(&mut *connection).await?;
+    let epoch = in_time(STATEMENT_TIMEOUT, primary::log_epoch(&mut *connection)).await?;
+    let mut many = true;
     while !shutdown.is_stopped() {
-        let skipped = primary::skip_backlog(connection, PART_BACKLOG_MAX).await?;
-        if skipped > 0 {
-            tracing::info!(events = skipped, "a long backlog is left to the projectors");
+        if many {
+            let skipped =
+                in_time(STATEMENT_TIMEOUT, primary::skip_backlog(connection, PART_BACKLOG_MAX)).await?;
+            if skipped > 0 {
+                tracing::info!(events = skipped, "a long backlog is left to the projectors");
+            }
         }
-        let events = primary::unpublished_events(connection, PART_EVENTS_MAX).await?;
+        let unpublished = primary::unpublished_events(connection, PART_EVENTS_MAX);
+        let events = in_time(STATEMENT_TIMEOUT, unpublished).await?;
+        many = i64::try_from(events.len()).is_ok_and(|events| events >= PART_EVENTS_MAX);
         if events.is_empty() {
             let next = tokio::time::timeout(IDLE_TICK, sequenced.notified());
             let _ = shutdown.unless_stopped(next).await;
             continue;
         }
         offer(publisher, messages(epoch, &events), shutdown).await?;
-        primary::raise_published(connection, &last_positions(&events)).await?;
+        let offered = last_positions(&events);
+        in_time(STATEMENT_TIMEOUT, primary::raise_published(connection, &offered)).await?;
     }
     Ok(())
 }

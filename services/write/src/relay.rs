@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::{publisher, sequencer};
 use broker::BrokerAddress;
+use postgres::in_time;
 use service::{Shutdown, log_chain};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -17,6 +18,9 @@ use tokio::time::sleep;
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after the primary was found to be away.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// Longest wait for a statement of the relay, above the server's own limit for one.
+pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The relay as a task, and what to notify after each commit.
 pub(crate) fn relay(
@@ -54,8 +58,8 @@ async fn run(
 
 /// Waits until this relay is the active one: as long as the connection lives.
 async fn lead(primary: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = primary.connect().await?;
-    while !primary::hold_relay_lock(&mut connection).await? {
+    let mut connection = in_time(STATEMENT_TIMEOUT, primary.connect()).await?;
+    while !in_time(STATEMENT_TIMEOUT, primary::hold_relay_lock(&mut connection)).await? {
         sleep(STANDBY_INTERVAL).await;
     }
     Ok(connection)
@@ -70,7 +74,7 @@ async fn active(
     shutdown: &Shutdown,
 ) -> Result<(), sqlx::Error> {
     let sequenced = Notify::new();
-    let publisher_connection = primary.connect().await?;
+    let publisher_connection = in_time(STATEMENT_TIMEOUT, primary.connect()).await?;
     tokio::try_join!(
         sequencer::run(lead, written, &sequenced, shutdown),
         publisher::run(publisher_connection, broker, &sequenced, shutdown),

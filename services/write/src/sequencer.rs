@@ -1,5 +1,7 @@
 //! Gives positions to what was committed.
 
+use crate::relay::STATEMENT_TIMEOUT;
+use postgres::in_time;
 use service::Shutdown;
 use sqlx::{Connection, PgConnection};
 use std::time::Duration;
@@ -20,7 +22,7 @@ pub(crate) async fn run(
     shutdown: &Shutdown,
 ) -> Result<(), sqlx::Error> {
     while !shutdown.is_stopped() {
-        let heads = primary::sequence_events(&mut connection).await?;
+        let heads = in_time(STATEMENT_TIMEOUT, primary::sequence_events(&mut connection)).await?;
         if heads.is_empty() {
             let next = tokio::time::timeout(IDLE_TICK, written.notified());
             let _ = shutdown.unless_stopped(next).await;

@@ -1,18 +1,18 @@
 //! A shopper finds a review helpful, or reports it.
 
 use crate::router::Write;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use contract::Problem;
 use domain::ReviewId;
 use primary::Voted;
-use service::{HttpProblem, traceparent};
+use service::{HttpProblem, PathText, traceparent};
 use uuid::Uuid;
 
 /// `PUT …/helpful`: counts once for each request.
 pub(crate) async fn helpful(
     State(write): State<Write>,
-    Path(review_id): Path<String>,
+    PathText(review_id): PathText,
     headers: HeaderMap,
 ) -> Result<StatusCode, HttpProblem> {
     let review_id = read_review_id(&review_id)?;
@@ -24,7 +24,7 @@ pub(crate) async fn helpful(
 /// `PUT …/report`: counts once for each request, and hides the review at the threshold.
 pub(crate) async fn report(
     State(write): State<Write>,
-    Path(review_id): Path<String>,
+    PathText(review_id): PathText,
     headers: HeaderMap,
 ) -> Result<StatusCode, HttpProblem> {
     let review_id = read_review_id(&review_id)?;

@@ -106,3 +106,18 @@ where
         }
     }
 }
+
+/// Waits for a statement or a transaction, but not for ever: a server that vanished without a word
+/// would otherwise be waited for until the operating system notices.
+///
+/// # Errors
+/// That of the work, or one of input and output when the time is up.
+pub async fn in_time<T, E: From<sqlx::Error>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()),
+    }
+}

@@ -14,7 +14,7 @@ mod shutdown;
 pub use health::{health_routes, healthcheck};
 pub use http::{serve, with_manners};
 pub use problem::{HttpProblem, log_chain};
-pub use request::{BODY_BYTES_MAX, read_json, traceparent};
+pub use request::{BODY_BYTES_MAX, PathText, read_json, traceparent};
 pub use settings::{Settings, settings};
 pub use shutdown::{Shutdown, stop_signal};
 pub use telemetry::start_logging;

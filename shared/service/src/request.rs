@@ -2,13 +2,29 @@
 
 use crate::HttpProblem;
 use axum::body::Body;
+use axum::extract::{FromRequestParts, Path};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use contract::Problem;
 use serde_json::Value;
+use std::convert::Infallible;
 
 /// Longest body of a request, in bytes: fifty times the longest text, so that any review fits in any
 /// encoding of its characters.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// The one parameter of a path, decoded; empty when it cannot be, which no id is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathText(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathText {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        Ok(PathText(path.map(|Path(text)| text).unwrap_or_default()))
+    }
+}
 
 /// Reads a body as JSON, whatever its content type says.
 ///

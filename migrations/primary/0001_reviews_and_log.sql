@@ -1,6 +1,7 @@
 -- The primary: reviews, and the log of everything that happened to them.
--- part = product_id % 64 stands in every table and every unique key, so that the schema can be
--- distributed on it. No statement but the vote look-up by review_id crosses parts.
+-- part = product_id % 64 stands in every unique key of the tables that grow, so that they can be
+-- distributed on it. A command touches one part (a vote finds it by review_id first); what takes
+-- several parts in one statement does so to save commits, and works a part at a time as well.
 
 -- Roles are shared by all databases of a server, so another database may have made them already.
 DO $$
@@ -188,7 +189,7 @@ CREATE TABLE log_identity (
 );
 COMMENT ON TABLE log_identity IS 'Which log this is: one row.';
 COMMENT ON COLUMN log_identity.one IS 'Always true: there is one row.';
-COMMENT ON COLUMN log_identity.epoch IS 'Positions are comparable only within one epoch. Changes when the log is restored.';
+COMMENT ON COLUMN log_identity.epoch IS 'Positions are comparable only within one epoch. Never changes in a log''s life.';
 INSERT INTO log_identity DEFAULT VALUES;
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;

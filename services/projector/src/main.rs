@@ -15,18 +15,18 @@ mod tests;
 use axum::Router;
 use config::Config;
 use projector::Projector;
-use service::{health_routes, healthcheck, serve, settings, start_logging, stop_signal, with_manners};
+use service::{Settings, health_routes, run, serve, stop_signal, with_manners};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let settings = settings("projector");
-    if std::env::args().nth(1).as_deref() == Some("healthcheck") {
-        return healthcheck(settings).await;
-    }
-    start_logging(settings)?;
+async fn main() -> ExitCode {
+    run("projector", projector).await
+}
+
+async fn projector(settings: Settings) -> anyhow::Result<()> {
     let config = Config::read(settings)?;
     let shutdown = stop_signal()?;
 

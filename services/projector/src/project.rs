@@ -38,6 +38,11 @@ pub(crate) enum ProjectError {
         /// The log and the event that are there.
         theirs: String,
     },
+    /// No generation may be written by this program.
+    #[error(
+        "no generation of meta is of projection version {PROJECTION_VERSION}, the only one this program writes"
+    )]
+    NoGeneration,
     /// Positions are missing in the log itself, which an append never leaves.
     #[error("the log has no event at position {pos} of part {part}, though its head is past it")]
     LogBroken {
@@ -75,6 +80,9 @@ pub(crate) async fn project(
         .filter(|(_, version)| *version == PROJECTION_VERSION)
         .map(|(generation, _)| generation)
         .collect();
+    if ours.is_empty() {
+        return Err(ProjectError::NoGeneration);
+    }
     let mut checkpoints = meta::lock_checkpoints(&mut transaction, &parts).await?;
     checkpoints.retain(|checkpoint| ours.contains(&checkpoint.generation));
     let (events, pulled) = missing_pulled(primary, batch, &checkpoints).await?;

@@ -50,7 +50,8 @@ impl Projector {
 
     /// Folds until told to stop.
     pub(crate) async fn run(mut self, mut inbox: Inbox, shutdown: Shutdown) -> anyhow::Result<()> {
-        let Some(epoch) = self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await else {
+        let Some(mut epoch) = self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await
+        else {
             return Ok(());
         };
         let (mut checked, mut looked) = (Instant::now(), Instant::now());
@@ -75,8 +76,11 @@ impl Projector {
                 looked = if more { Instant::now() - tick } else { Instant::now() };
             }
             if checked.elapsed() >= SAME_LOG_INTERVAL {
-                let _ = self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await;
-                checked = Instant::now();
+                let Some(now) = self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await
+                else {
+                    break;
+                };
+                (epoch, checked) = (now, Instant::now());
             }
         }
         Ok(())

@@ -10,15 +10,15 @@ mod meta;
 mod query;
 
 use config::Config;
-use service::{health_routes, healthcheck, serve, settings, start_logging, stop_signal, with_manners};
+use service::{Settings, health_routes, run, serve, stop_signal, with_manners};
+use std::process::ExitCode;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let settings = settings("read");
-    if std::env::args().nth(1).as_deref() == Some("healthcheck") {
-        return healthcheck(settings).await;
-    }
-    start_logging(settings)?;
+async fn main() -> ExitCode {
+    run("read", read).await
+}
+
+async fn read(settings: Settings) -> anyhow::Result<()> {
     let config = Config::read(settings)?;
     let state = router::Read { primary: config.primary, meta: config.meta };
     let stores = state.clone();

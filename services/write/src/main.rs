@@ -12,16 +12,16 @@ mod relay;
 mod sequencer;
 
 use config::Config;
-use service::{health_routes, healthcheck, serve, settings, start_logging, stop_signal, with_manners};
+use service::{Settings, health_routes, run, serve, stop_signal, with_manners};
+use std::process::ExitCode;
 use tokio::task::JoinSet;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let settings = settings("write");
-    if std::env::args().nth(1).as_deref() == Some("healthcheck") {
-        return healthcheck(settings).await;
-    }
-    start_logging(settings)?;
+async fn main() -> ExitCode {
+    run("write", write).await
+}
+
+async fn write(settings: Settings) -> anyhow::Result<()> {
     let config = Config::read(settings)?;
     let shutdown = stop_signal()?;
     let (relay, written) = relay::relay(&config, shutdown.clone());

@@ -122,7 +122,7 @@ async fn offer(
             return Ok(());
         }
         if offers < OFFERS_MAX {
-            sleep(REFUSED_PAUSE).await;
+            let _ = shutdown.unless_stopped(sleep(REFUSED_PAUSE)).await;
         }
     }
     tracing::warn!(

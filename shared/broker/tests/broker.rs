@@ -1,5 +1,7 @@
 //! The broker crate against a real RabbitMQ.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use broker::{BrokerAddress, BrokerError, Message, Outcome, Publisher, Subscription, queue_depths};
 use contract::{QUEUE_MESSAGES_MAX, queues};
 use domain::Epoch;

@@ -2,6 +2,7 @@
 //! the caller. The statements are in the crates of the two databases.
 
 use anyhow::Context;
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use std::future::Future;
 use std::path::Path;
@@ -13,6 +14,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A pooled connection is replaced at this age: servers behind an address may change, and a
 /// connection's caches grow.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
+/// A connection that rested longer is asked whether it still lives before it is used.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How often a statement is tried again after a deadlock or a serialization failure.
 const CONFLICT_RETRIES_MAX: u32 = 5;
 
@@ -44,8 +47,17 @@ pub fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_lifetime(CONNECTION_AGE_MAX)
-        // A ping before each use would cost a round trip; a dead connection shows itself.
+        // A ping before each use would cost a round trip. One after a rest costs nobody anything, and
+        // finds the connections that a restart of the server has ended.
         .test_before_acquire(false)
+        .before_acquire(|connection, metadata| {
+            Box::pin(async move {
+                if metadata.idle_for > PING_AFTER_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options)
 }
 

@@ -37,7 +37,7 @@ where
 ///
 /// # Errors
 /// When it is not ready.
-pub async fn healthcheck(settings: Settings) -> anyhow::Result<()> {
+pub(crate) async fn healthcheck(settings: Settings) -> anyhow::Result<()> {
     let mut address = settings.listen()?;
     if address.ip().is_unspecified() {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));

@@ -9,12 +9,17 @@ mod problem;
 mod request;
 
 mod health;
+mod run;
 mod shutdown;
 
-pub use health::{health_routes, healthcheck};
+use health::healthcheck;
+use settings::settings;
+use telemetry::start_logging;
+
+pub use health::health_routes;
 pub use http::{serve, with_manners};
 pub use problem::{HttpProblem, log_chain};
 pub use request::{BODY_BYTES_MAX, PathText, read_json, traceparent};
-pub use settings::{Settings, settings};
+pub use run::run;
+pub use settings::Settings;
 pub use shutdown::{Shutdown, stop_signal};
-pub use telemetry::start_logging;

@@ -14,7 +14,7 @@ pub struct Settings {
 }
 
 /// Settings of the service `service`, whose name databases and the broker show.
-pub const fn settings(service: &'static str) -> Settings {
+pub(crate) const fn settings(service: &'static str) -> Settings {
     Settings { service }
 }
 

@@ -85,11 +85,15 @@ COMMENT ON COLUMN staging.rejects.line IS 'Line in the file, the header being 1.
 COMMENT ON COLUMN staging.rejects.reason IS 'Why, for a person. Never changes.';
 
 CREATE UNLOGGED TABLE staging.attached (
+    part smallint NOT NULL,
+    product_id bigint NOT NULL,
     review_id bigint NOT NULL,
     photos jsonb NOT NULL,
     characteristics jsonb NOT NULL
 );
 COMMENT ON TABLE staging.attached IS 'Photos and values of new reviews, checked and gathered; a review that has none has no row.';
+COMMENT ON COLUMN staging.attached.part IS 'As reviews.part. Never changes.';
+COMMENT ON COLUMN staging.attached.product_id IS 'As reviews.product_id. Never changes.';
 COMMENT ON COLUMN staging.attached.review_id IS 'As reviews.review_id. Never changes.';
 COMMENT ON COLUMN staging.attached.photos IS 'As reviews.photos. Never changes.';
 COMMENT ON COLUMN staging.attached.characteristics IS 'As reviews.characteristics. Never changes.';

@@ -92,7 +92,7 @@ fn migrate(stack: &Stack, database: DatabaseCrate) -> Result<()> {
     Ok(())
 }
 
-/// Compiles the crate, its tests too, with its macros connected to the database, and collects what they write.
+/// Compiles the crate with its macros connected to the database, and collects what they write.
 fn describe(stack: &Stack, database: DatabaseCrate) -> Result<QueryData> {
     ui::note(format_args!("Checking the statements of {} against its database", database.name));
     let dir = stack.data.join(format!("sqlx-{}", database.name));
@@ -111,7 +111,7 @@ fn describe(stack: &Stack, database: DatabaseCrate) -> Result<QueryData> {
     );
     let mut command = services::cargo(&stack.repository);
     command
-        .args(["check", "--quiet", "--package", database.name, "--all-targets"])
+        .args(["check", "--quiet", "--package", database.name, "--lib"])
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &dir)
         .env(database.url, url)

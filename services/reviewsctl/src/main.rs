@@ -1,0 +1,96 @@
+//! The operations tool: `migrate`, `import` and `status`, and `generate` for data to try them on.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+
+mod config;
+mod progress;
+
+mod migrate;
+
+mod generate;
+
+mod import;
+
+mod status;
+
+use clap::{Parser, Subcommand};
+use config::Config;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Operates the reviews system
+#[derive(Debug, Parser)]
+#[command(name = "reviewsctl", version)]
+struct Cli {
+    /// Read the settings from this file of KEY=VALUE lines [default: .stack/reviewsctl.env, if no address is set]
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create and change the tables of both databases, and set the roles' passwords
+    Migrate,
+    /// Write a data set of any size
+    Generate(generate::GenerateArgs),
+    /// Load a data set, beside live writers
+    Import(import::ImportArgs),
+    /// Show how far the log and meta are
+    Status(status::StatusArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("reviewsctl: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    if let Command::Generate(args) = &cli.command {
+        let progress = progress::items("writing", "reviews", 0);
+        let summary = generate::run(args, &progress)?;
+        progress.finish_and_clear();
+        println!("{summary}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = Config::load(cli.env_file.as_deref())?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(connected(&cli.command, &config))
+}
+
+/// The commands that use the stores.
+async fn connected(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Generate(_) => Ok(ExitCode::SUCCESS),
+        Command::Migrate => {
+            for line in migrate::run(config).await? {
+                println!("{line}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Import(args) => {
+            let (outcome, notes) = import::run(args, config).await?;
+            if !notes.is_empty() {
+                eprintln!("{notes}");
+            }
+            println!("{outcome}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Status(args) => {
+            let (status, whole) = status::run(args, config).await?;
+            println!("{status}");
+            Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}

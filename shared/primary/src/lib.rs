@@ -1,0 +1,37 @@
+//! The primary database: every statement on it, in the order in which a review meets them.
+
+mod post;
+mod vote;
+
+mod list;
+
+mod sequence;
+
+mod publish;
+
+mod log;
+
+mod status;
+
+pub mod import;
+
+pub use list::{Page, ReviewPage, Sort, list_reviews};
+pub use log::{LogRange, Pulled, log_epoch, log_heads, product_events, pull_events};
+pub use post::{Posted, post_review};
+pub use publish::{hold_relay_lock, raise_published, skip_backlog, unpublished_events};
+pub use sequence::{SEQUENCE_EVENTS_MAX, sequence_events, sequence_part};
+pub use status::{PartStatus, log_status};
+pub use vote::{Voted, mark_helpful, report};
+
+/// Creates and changes the tables of this database.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/primary");
+
+/// A value of a row that breaks the rules of its column.
+fn unfit(
+    table: &'static str,
+    column: &'static str,
+    key: i64,
+    problem: impl std::fmt::Display,
+) -> sqlx::Error {
+    sqlx::Error::Decode(format!("{table}.{column} of row {key}: {problem}").into())
+}

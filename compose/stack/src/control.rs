@@ -38,7 +38,15 @@ pub(crate) fn status(data: &Path, json: bool) -> Result<ExitCode> {
     let known = State::load(&data)?;
     let state = known.as_ref().cloned().unwrap_or_else(|| State::new(Kind::Stack));
     let roles = if known.is_some() { roles_of(&state) } else { Vec::new() };
-    let processes: Vec<_> = roles.into_iter().map(|role| process_status(&data, &state, role)).collect();
+    // All at once: each may take its probe's whole time to say no.
+    let processes: Vec<_> = std::thread::scope(|scope| {
+        let probe = |role| {
+            let (data, state) = (&data, &state);
+            scope.spawn(move || process_status(data, state, role))
+        };
+        let probes: Vec<_> = roles.into_iter().map(probe).collect();
+        probes.into_iter().filter_map(|probe| probe.join().ok()).collect()
+    });
     let status = Status { front: up::front(&state), processes };
     if json {
         ui::out(serde_json::to_string(&status).context("cannot write the status as JSON")?);

@@ -154,7 +154,7 @@ enum Cmd {
 fn main() -> ExitCode {
     match interrupt::listen().and_then(|()| run(Cli::parse().command)) {
         Ok(code) => code,
-        Err(error) if test::was_interrupted(&error) => {
+        Err(error) if error.is::<interrupt::Interrupted>() => {
             ui::note("interrupted");
             ExitCode::from(130)
         }

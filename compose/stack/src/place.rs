@@ -32,32 +32,32 @@ pub(crate) fn short_hash(bytes: &[u8]) -> String {
     format!("{:010x}", (hash ^ (hash >> 40)) & 0xff_ffff_ffff)
 }
 
-/// Where the servers keep their data: below the data directory if their user can get there, else in
-/// `/var/tmp` under a name made from the data directory's path.
+/// Where the servers keep their data: below the data directory if their user can get there and their
+/// configuration can name it, else in `/var/tmp` under a name made from the data directory's path.
 pub(crate) fn choose_servers_dir(data: &Path, run_as: Option<&RunAs>) -> Result<PathBuf> {
     let inside = data.join("servers");
     make_dir(&inside, 0o700, run_as)?;
-    let Some(user) = run_as.filter(|user| !user.can_use(&inside)) else {
+    let shown = data.display();
+    let reason = if !plain(data) {
+        format!("RabbitMQ and NGINX cannot work in {shown} because of the characters in its name")
+    } else if let Some(user) = run_as.filter(|user| !user.can_use(&inside)) {
+        format!("The servers run as `{}`, who cannot enter {shown}", user.name)
+    } else {
         return Ok(inside);
     };
     let _ = fs::remove_dir(&inside);
     let outside = outside_dir(data);
     make_dir(&outside, 0o700, run_as)?;
-    if !user.can_use(&outside) {
-        bail!(
-            "user `{}` can use neither {} nor {}: choose a directory with --data",
-            user.name,
-            inside.display(),
-            outside.display()
-        );
+    if run_as.is_some_and(|user| !user.can_use(&outside)) {
+        bail!("{reason}, nor {}: choose a directory with --data", outside.display());
     }
-    crate::ui::note(format_args!(
-        "The servers run as `{}`, who cannot enter {}: their data are in {}",
-        user.name,
-        data.display(),
-        outside.display()
-    ));
+    crate::ui::note(format_args!("{reason}: their data are in {}", outside.display()));
     Ok(outside)
+}
+
+/// Whether a path needs no quoting anywhere. RabbitMQ's scripts and NGINX's template take it as it is.
+fn plain(path: &Path) -> bool {
+    path.as_os_str().as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@".contains(byte))
 }
 
 /// The servers' directory outside the data directory.
@@ -155,6 +155,14 @@ mod tests {
         assert!(chosen.starts_with("/tmp"), "{}", chosen.display());
         assert!(chosen.join(SOCKET_NAME).as_os_str().len() <= SOCKET_PATH_BYTES_MAX);
         assert!(choose_sockets_dir(Path::new("/a,b")).starts_with("/tmp"));
+    }
+
+    #[test]
+    fn a_path_with_spaces_quotes_or_variables_is_not_plain() {
+        assert!(plain(Path::new("/srv/ada_1/re-views.d/.stack")));
+        for odd in ["/a b", "/it's", "/a;b", "/$x", "/a{b}", "/ä", "/a\nb"] {
+            assert!(!plain(Path::new(odd)), "{odd}");
+        }
     }
 
     #[test]

@@ -188,8 +188,14 @@ pub(crate) fn command_name(pid: u32) -> Option<String> {
 /// parent's process group, and a process of a lost state file are found.
 pub(crate) fn servers_in(dir: &Path) -> Vec<u32> {
     const OURS: [&str; 7] = ["postgres", "beam.smp", "epmd", "nginx", "write", "projector", "read"];
+    let works_there = |pid: u32| {
+        let cwd = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+        // Somebody deleted the directory below a running process: the kernel says so behind the path.
+        let cwd = cwd.to_string_lossy();
+        Path::new(cwd.strip_suffix(" (deleted)").unwrap_or(&cwd)).starts_with(dir)
+    };
     all_pids()
-        .filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir)))
+        .filter(|pid| works_there(*pid))
         .filter(|pid| command_name(*pid).is_some_and(|name| OURS.contains(&name.as_str())))
         .filter(|pid| Stat::of(*pid).is_some_and(|stat| !stat.dead()))
         .collect()

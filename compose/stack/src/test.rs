@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use rustix::process::Signal;
 
 use crate::install::Needs;
-use crate::interrupt::{self, Interrupted};
+use crate::interrupt;
 use crate::place;
 use crate::process;
 use crate::rabbitmq;
@@ -198,11 +198,6 @@ fn is_example(line: &str) -> bool {
     language
         .split(',')
         .all(|word| ["", "rust", "no_run", "should_panic", "compile_fail"].contains(&word.trim()))
-}
-
-/// A signal during the tests is not an error to report twice.
-pub(crate) fn was_interrupted(error: &anyhow::Error) -> bool {
-    error.is::<Interrupted>()
 }
 
 #[cfg(test)]

@@ -112,6 +112,9 @@ fn start_if_needed(stack: &mut Stack, role: Role) -> Result<()> {
     if stack.state.alive(&name) {
         ui::note(format_args!("    {name} runs with other settings or an older program: restarting it"));
         stack.stop_shown(role);
+        // One after the other, so that the other readers go on answering.
+        stack.spawn(role)?;
+        return stack.await_ready(role);
     }
     stack.spawn(role)
 }

@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use contract::{Family, ListAnswer, list_body};
 use domain::ProductId;
+use postgres::retry_lost;
 use primary::{Page, Sort};
 use service::{HttpProblem, PathText};
 
@@ -41,7 +42,7 @@ async fn answer(
     });
     let (page, count) = (query.page()?, query.count()?);
     let rows = Page { offset: (page - 1).saturating_mul(count), count };
-    let reviews = primary::list_reviews(&read.primary, product_id, sort, rows).await?.reviews;
-    let body = list_body(&ListAnswer { family, product_id, page, count, reviews: &reviews })?;
+    let page = retry_lost(|| primary::list_reviews(&read.primary, product_id, sort, rows)).await?;
+    let body = list_body(&ListAnswer { family, product_id, page, count, reviews: &page.reviews })?;
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }

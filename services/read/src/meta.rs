@@ -8,6 +8,7 @@ use axum::http::header::{CONTENT_TYPE, WARNING};
 use axum::response::{IntoResponse, Response};
 use contract::{Family, Problem, meta_body};
 use domain::ProductId;
+use postgres::retry_lost;
 use service::{HttpProblem, PathText};
 
 /// Says that a product stands still, since an event of it could not be applied.
@@ -30,7 +31,7 @@ pub(crate) async fn of_query(
 }
 
 async fn answer(read: &Read, family: Family, product_id: ProductId) -> Result<Response, HttpProblem> {
-    let answer = meta::product_answer(&read.meta, product_id).await?;
+    let answer = retry_lost(|| meta::product_answer(&read.meta, product_id)).await?;
     let answer = answer.ok_or_else(|| {
         tracing::warn!("meta has no generation yet: no projector has run");
         Problem::unavailable()

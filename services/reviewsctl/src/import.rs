@@ -50,8 +50,8 @@ pub(crate) struct ImportArgs {
     strict: bool,
 }
 
-/// Imports a data set and returns what there is to say on standard output and on standard error.
-pub(crate) async fn run(args: &ImportArgs, config: &Config) -> anyhow::Result<(String, String)> {
+/// Imports a data set and returns what it did, as text; which lines were not taken goes to standard error.
+pub(crate) async fn run(args: &ImportArgs, config: &Config) -> anyhow::Result<String> {
     let files = open(&args.dir)?;
     let reject_file = args.rejects.as_deref().map(RejectFile::create).transpose()?;
     let options = config.primary()?;
@@ -85,7 +85,7 @@ impl Import {
         files: Vec<(Kind, CsvFile)>,
         reject_file: Option<RejectFile>,
         reject_path: Option<&Path>,
-    ) -> anyhow::Result<(String, String)> {
+    ) -> anyhow::Result<String> {
         let started = Instant::now();
         let mut stages = Vec::new();
         clear_staging(&self.pool).await.context("cannot empty the work space")?;
@@ -95,25 +95,39 @@ impl Import {
         let files = timed(&mut stages, "checking", "lines", checks).await?;
 
         let rejected: u64 = files.iter().map(|file| file.rejected).sum();
-        let mut notes = Vec::new();
-        if let Some(file) = reject_file {
-            file.fill(&self.pool).await?;
-        } else if rejected > 0 {
-            notes = first_rejects(&self.pool).await?;
-        }
-        if rejected > 0 {
-            notes.push(rejected_note(rejected, notes.len(), reject_path));
-        }
+        self.tell_rejects(rejected, reject_file, reject_path).await?;
         if rejected > 0 && self.strict {
             clear_staging(&self.pool).await.context("cannot empty the work space")?;
-            bail!("{}\nnothing was imported, because of --strict", notes.join("\n"));
+            bail!("nothing was imported, because of --strict");
         }
 
         timed(&mut stages, "appending", "events", self.append()).await?;
         refresh_statistics(&self.pool).await?;
         clear_staging(&self.pool).await.context("cannot empty the work space")?;
         let outcome = Outcome { files, stages, took: started.elapsed() };
-        Ok((outcome.to_string(), notes.join("\n")))
+        Ok(outcome.to_string())
+    }
+
+    /// Writes the rejected lines to their file, or the first of them to standard error.
+    async fn tell_rejects(
+        &self,
+        rejected: u64,
+        file: Option<RejectFile>,
+        path: Option<&Path>,
+    ) -> anyhow::Result<()> {
+        let mut shown = 0;
+        if let Some(file) = file {
+            file.fill(&self.pool).await?;
+        } else if rejected > 0 {
+            for line in first_rejects(&self.pool).await? {
+                eprintln!("{line}");
+                shown += 1;
+            }
+        }
+        if rejected > 0 {
+            eprintln!("{}", rejected_note(rejected, shown, path));
+        }
+        Ok(())
     }
 
     /// Reads the files, the two large ones beside each other.
@@ -132,9 +146,9 @@ impl Import {
             }
             anyhow::Ok(staged)
         };
-        let (left, right) = tokio::join!(lane(left), lane(right));
+        let read = tokio::try_join!(lane(left), lane(right));
         bar.finish_and_clear();
-        let (mut staged, right) = (left?, right?);
+        let (mut staged, right) = read?;
         staged.extend(right);
         let mut samples = Samples::default();
         for file in &mut staged {
@@ -182,11 +196,11 @@ async fn timed<T>(
     Ok(result)
 }
 
-fn rejected_note(rejected: u64, shown: usize, path: Option<&Path>) -> String {
+fn rejected_note(rejected: u64, shown: u64, path: Option<&Path>) -> String {
     let lines = if rejected == 1 { "1 line was" } else { &format!("{rejected} lines were") };
     match path {
         Some(path) => format!("{lines} not taken: see {}", path.display()),
-        None if rejected > shown as u64 => {
+        None if rejected > shown => {
             format!("{lines} not taken, the first {shown} are above: --rejects FILE writes them all")
         }
         None => format!("{lines} not taken: --rejects FILE writes them to a file"),

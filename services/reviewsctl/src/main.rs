@@ -80,11 +80,7 @@ async fn connected(command: &Command, config: &Config) -> anyhow::Result<ExitCod
             Ok(ExitCode::SUCCESS)
         }
         Command::Import(args) => {
-            let (outcome, notes) = import::run(args, config).await?;
-            if !notes.is_empty() {
-                eprintln!("{notes}");
-            }
-            println!("{outcome}");
+            println!("{}", import::run(args, config).await?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Status(args) => {

@@ -5,6 +5,7 @@
 mod support;
 
 use sqlx::PgPool;
+use std::path::Path;
 use support::{Folder, content, counts, finished, import, imported, post, reviewsctl, rows, stderr, url};
 use testkit::{assert_log_is_whole, fold_of_log, primary_database};
 
@@ -253,7 +254,8 @@ async fn without_a_file_the_first_ten_are_shown() {
 async fn strict_imports_all_or_nothing() {
     let (database, _folder, output) = rejecting(&["--strict"]).await;
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).ends_with("nothing was imported, because of --strict\n"), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.ends_with("\nreviewsctl: nothing was imported, because of --strict\n"), "{said}");
     assert_eq!(rows(&database.pool, "SELECT review_id::text FROM reviews ORDER BY 1").await, ["50", "51"]);
     assert_eq!(rows(&database.pool, "SELECT count(*)::text FROM characteristics").await, ["2"]);
     assert_log_is_whole(&database.pool).await;
@@ -337,6 +339,41 @@ async fn bad_files_are_refused_before_anything_is_written() {
 }
 
 #[tokio::test]
+async fn the_sample_is_clean_and_gives_the_golden_products() {
+    let database = primary_database().await;
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../compose/sample");
+    let mut command = reviewsctl();
+    command.env("PRIMARY_URL", url(&database)).arg("import").arg(sample).arg("--strict");
+    let output = finished(command).await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_log_is_whole(&database.pool).await;
+    let products = fold_of_log(&database.pool).await;
+    let shown = |product: i64| {
+        let meta = &products[&product];
+        let values: Vec<String> = meta
+            .characteristics
+            .iter()
+            .map(|c| format!("{} {}: {}/{}", c.name, c.id.get(), c.sum, c.count))
+            .collect();
+        (meta.ratings, meta.recommended_false, meta.recommended_true, values.join(", "))
+    };
+    let golden = [
+        (1, [0, 0, 0, 1, 1], 1, 1, "Fit 1: 8/2, Length 2: 7/2, Comfort 3: 10/2, Quality 4: 8/2"),
+        (2, [0, 1, 1, 2, 1], 2, 3, "Quality 5: 21/5"),
+        (3, [0; 5], 0, 0, "Fit 6: 0/0, Length 7: 0/0, Comfort 8: 0/0, Quality 9: 0/0"),
+        (4, [0, 1, 0, 1, 1], 1, 2, "Fit 10: 11/3, Length 11: 11/3, Comfort 12: 11/3, Quality 13: 11/3"),
+        (5, [0, 0, 1, 1, 0], 0, 2, "Size 14: 8/2, Width 15: 7/2, Comfort 16: 8/2, Quality 17: 7/2"),
+        (7, [1, 0, 0, 0, 1], 1, 1, "Size 22: 5/2, Width 23: 9/2, Comfort 24: 10/2, Quality 25: 7/2"),
+    ];
+    for (product, ratings, no, yes, values) in golden {
+        assert_eq!(shown(product), (ratings, no, yes, values.to_owned()), "product {product}");
+    }
+    let photos = "SELECT format('%s: %s', review_id, jsonb_array_length(photos)) FROM reviews
+                  WHERE review_id <= 14 AND photos <> '[]' ORDER BY review_id";
+    assert_eq!(rows(&database.pool, photos).await, ["5: 3", "9: 3", "10: 3"]);
+}
+
+#[tokio::test]
 async fn columns_may_stand_in_any_order_beside_others_behind_a_byte_order_mark() {
     let database = primary_database().await;
     let folder = Folder::with(REVIEWS_2019, "", "", "");
@@ -362,6 +399,8 @@ async fn a_product_with_very_many_reviews_is_appended_in_pieces() {
     assert_eq!(rows(&database.pool, last).await, ["1"]);
     let transactions = "SELECT count(DISTINCT at)::text FROM event_log WHERE product_id = 64";
     assert_eq!(rows(&database.pool, transactions).await, ["3"]);
+    let identities = "SELECT format('%s of %s', count(DISTINCT event_id), count(*)) FROM event_log";
+    assert_eq!(rows(&database.pool, identities).await, ["12002 of 12002"]);
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
 /// A connection that rested longer is asked whether it still lives before it is used.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// How often a statement that only reads is tried on another connection: more than a reader's pool has.
+const LOST_RETRIES_MAX: u32 = 10;
 /// How often a statement is tried again after a deadlock or a serialization failure.
 const CONFLICT_RETRIES_MAX: u32 = 5;
 
@@ -116,6 +118,34 @@ where
             }
             result => return result,
         }
+    }
+}
+
+/// Runs a statement that only reads again on another connection while the one it was given turns
+/// out to be dead, as all of a pool are after a restart of the server. A server that is really away
+/// ends it at once: no new connection can be had.
+///
+/// # Errors
+/// The last error.
+pub async fn retry_lost<T, F>(mut statement: impl FnMut() -> F) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let mut retries = 0;
+    loop {
+        match statement().await {
+            Err(error) if is_lost(&error) && retries < LOST_RETRIES_MAX => retries += 1,
+            result => return result,
+        }
+    }
+}
+
+/// Whether the connection broke, or its server process was told to end.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(database) => database.code().as_deref() == Some("57P01"),
+        _ => false,
     }
 }
 

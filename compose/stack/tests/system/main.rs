@@ -1,0 +1,94 @@
+//! The whole system as real processes, through its front door: the sample's answers, odd requests, and bad
+//! days. Each check has a name; a failure says which it was.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test fail as the test does"
+)]
+#![expect(clippy::print_stderr, reason = "the names and times of the checks, and the logs of a failed stack")]
+
+mod http;
+mod sql;
+mod stack;
+mod wait;
+
+mod commands;
+mod golden;
+mod odd;
+mod operating;
+
+mod load;
+mod truth;
+
+mod bad_days;
+mod import;
+mod interrupted;
+
+use bad_days::BadDays;
+use sql::Database;
+use stack::Stack;
+use wait::check;
+
+/// From the first start to the second: what the sample answers, what a client can send, what an operator
+/// does.
+#[test]
+fn a_first_day() {
+    let stack = Stack::prepare("first-day");
+    check("the first `up`, with the sample", || stack.up());
+    let front = stack.front;
+    let primary = Database::primary(&stack);
+
+    check("golden answers", || golden::answers_are_exact(front));
+    check("other spellings", || golden::other_spellings_mean_the_same(front));
+    check("paging", || golden::pages_never_shuffle(front));
+    check("status", || operating::status_names_every_process(&stack));
+
+    check("ids after the import", || commands::an_import_leaves_the_next_ids_free(front, &primary));
+    check("a review's way", || commands::a_review_is_listed_at_once_and_in_meta_within_a_second(front));
+    check("a lenient post", || commands::a_post_takes_what_can_be_taken(front));
+    check("a refused post", || commands::a_refusal_names_every_field(front));
+    check("votes and reports", || commands::votes_count_and_reports_hide(front));
+
+    check("CORS", || odd::any_origin_may_read(front));
+    check("request ids", || odd::requests_have_ids(front));
+    check("traces", || odd::traces_reach_the_log(front, &primary));
+    check("odd requests", || odd::nothing_is_answered_badly(front, &primary));
+    check("odd text", || odd::text_comes_out_as_it_went_in(front));
+    check("it works after that", || operating::assert_works(front, "after the odd requests"));
+
+    check("roles", || operating::roles_may_only_what_their_service_does(&stack));
+    check("`up` twice", || operating::up_twice_is_harmless(&stack));
+    check("`down` and `up`", || operating::data_survive_down_and_up(&stack));
+    check("`restart` of each", || operating::each_process_can_be_restarted(&stack));
+}
+
+/// Everything that can be killed or taken away is, while reviews are posted: no acknowledged one is lost,
+/// none is counted twice, and what does not need it works on.
+#[test]
+fn bad_days() {
+    let stack = Stack::prepare("bad-days");
+    check("the first `up`, with the sample", || stack.up());
+    let days = BadDays::new(&stack);
+
+    check("`kill -9` of write", || days.killed("write", bad_days::without_write));
+    check("`kill -9` of the projector", || days.killed("projector", bad_days::without_projector));
+    for reader in ["read-1", "read-2", "read-3", "read-4"] {
+        check(&format!("`kill -9` of {reader}"), || days.killed(reader, bad_days::without_a_reader));
+    }
+    check("`kill -9` of nginx", || days.killed("nginx", bad_days::without_nginx));
+    check("`kill -9` of rabbitmq", || days.killed("rabbitmq", bad_days::without_broker));
+    check("`kill -9` of epmd", || days.killed("epmd", bad_days::without_epmd));
+    check("`kill -9` of the primary", || days.killed("primary", bad_days::without_primary));
+    check("`kill -9` of meta", || days.killed("meta", bad_days::without_meta));
+    check("the broker away", || days.broker_away(false));
+    check("the broker's data deleted", || days.broker_away(true));
+    check("an import beside live writes", || days.import());
+    check("meta away for a minute", || days.meta_away());
+    check("everything is whole", || bad_days::everything_is_whole(&stack));
+
+    check("`kill -9` of everything", || days.all_killed());
+    check("`up` in the foreground, then Ctrl-C", || {
+        interrupted::ctrl_c_stops_everything_in_order(&stack, || days.all_is_well());
+    });
+}

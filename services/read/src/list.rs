@@ -42,7 +42,7 @@ async fn answer(
     });
     let (page, count) = (query.page()?, query.count()?);
     let rows = Page { offset: (page - 1).saturating_mul(count), count };
-    let page = retry_lost(|| primary::list_reviews(&read.primary, product_id, sort, rows)).await?;
-    let body = list_body(&ListAnswer { family, product_id, page, count, reviews: &page.reviews })?;
+    let listed = retry_lost(|| primary::list_reviews(&read.primary, product_id, sort, rows)).await?;
+    let body = list_body(&ListAnswer { family, product_id, page, count, reviews: &listed.reviews })?;
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }

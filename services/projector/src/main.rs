@@ -15,7 +15,7 @@ mod tests;
 use axum::Router;
 use config::Config;
 use projector::Projector;
-use service::{Settings, health_routes, run, serve, stop_signal, with_manners};
+use service::{Settings, health_routes, run, serve, stop_signal, together, with_manners};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,10 +47,5 @@ async fn projector(settings: Settings) -> anyhow::Result<()> {
     ));
     tasks.spawn(consumer);
     tasks.spawn(projector.run(inbox, shutdown.clone()));
-    // A part that ends by itself ends the process, so that whoever supervises it notices.
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
-        anyhow::ensure!(shutdown.is_stopped(), "a part of the service ended by itself");
-    }
-    Ok(())
+    together(tasks, &shutdown).await
 }

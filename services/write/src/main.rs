@@ -12,7 +12,7 @@ mod relay;
 mod sequencer;
 
 use config::Config;
-use service::{Settings, health_routes, run, serve, stop_signal, with_manners};
+use service::{Settings, health_routes, run, serve, stop_signal, together, with_manners};
 use std::process::ExitCode;
 use tokio::task::JoinSet;
 
@@ -37,10 +37,5 @@ async fn write(settings: Settings) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(config.listen, app, shutdown.clone()));
     tasks.spawn(relay);
-    // A part that ends by itself ends the process, so that whoever supervises it notices.
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
-        anyhow::ensure!(shutdown.is_stopped(), "a part of the service ended by itself");
-    }
-    Ok(())
+    together(tasks, &shutdown).await
 }

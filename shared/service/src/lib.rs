@@ -20,6 +20,6 @@ pub use health::health_routes;
 pub use http::{serve, with_manners};
 pub use problem::{HttpProblem, log_chain};
 pub use request::{BODY_BYTES_MAX, PathText, read_json, traceparent};
-pub use run::run;
+pub use run::{run, together};
 pub use settings::Settings;
 pub use shutdown::{Shutdown, stop_signal};

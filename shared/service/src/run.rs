@@ -1,7 +1,8 @@
 //! Starting and ending a service.
 
-use crate::{Settings, healthcheck, settings, start_logging};
+use crate::{Settings, Shutdown, healthcheck, settings, start_logging};
 use std::process::ExitCode;
+use tokio::task::JoinSet;
 
 /// Runs the service `name`, or asks the one that runs whether it is ready when the only argument is
 /// `healthcheck`. Whatever ends it early is one line on standard error, and a failure code.
@@ -29,4 +30,17 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// Waits for the parts of a service. One that ends by itself ends the service, so that whoever
+/// supervises it notices.
+///
+/// # Errors
+/// That of the first part that failed, or that one ended without having been told to.
+pub async fn together(mut parts: JoinSet<anyhow::Result<()>>, shutdown: &Shutdown) -> anyhow::Result<()> {
+    while let Some(ended) = parts.join_next().await {
+        ended??;
+        anyhow::ensure!(shutdown.is_stopped(), "a part of the service ended by itself");
+    }
+    Ok(())
 }

@@ -5,7 +5,8 @@ use service::Settings;
 use sqlx::PgPool;
 use std::net::SocketAddr;
 
-/// Connections to each database at most: one folds, one looks how far the log is.
+/// Connections to each database at most, beside the one that folds: to pull, and to look how far the
+/// log is.
 const CONNECTIONS_MAX: u32 = 2;
 
 /// What the service was told.

@@ -7,9 +7,11 @@ use domain::{Epoch, EventId, LogEvent, PROJECTION_VERSION, Part, Position, Produ
 use meta::{Checkpoint, Parking, StoredProduct};
 use postgres::{Fault, fault};
 use primary::LogRange;
-use sqlx::{Acquire, PgConnection, PgPool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Events pulled for one transaction at most, over all its parts: bounds memory and how long the
 /// checkpoints stay locked.
@@ -66,13 +68,52 @@ pub(crate) struct Projected {
     pub(crate) parkings: Vec<Parking>,
 }
 
+/// The connection to meta that batches are folded on, one after another. A batch owns it while it
+/// lasts: when it fails or is cut off, the connection ends with it and the server rolls back. A
+/// connection of a pool would go back there, in whatever state it is.
+#[derive(Debug)]
+pub(crate) struct MetaConnection {
+    options: Arc<PgConnectOptions>,
+    idle: Mutex<Option<PgConnection>>,
+}
+
+impl MetaConnection {
+    /// Connects when the first batch needs it, as the pool would.
+    pub(crate) fn of(pool: &PgPool) -> Self {
+        MetaConnection { options: pool.connect_options(), idle: Mutex::new(None) }
+    }
+
+    async fn take(&self) -> Result<PgConnection, sqlx::Error> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => self.options.connect().await,
+        }
+    }
+
+    fn put_back(&self, connection: PgConnection) {
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+    }
+}
+
 /// Folds a batch into every generation that is kept up to date.
 pub(crate) async fn project(
     primary: &PgPool,
-    meta: &PgPool,
+    meta: &MetaConnection,
     batch: &Batch,
 ) -> Result<Projected, ProjectError> {
-    let mut transaction = meta.begin().await?;
+    let mut connection = meta.take().await?;
+    let projected = project_on(primary, &mut connection, batch).await?;
+    meta.put_back(connection);
+    Ok(projected)
+}
+
+async fn project_on(
+    primary: &PgPool,
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<Projected, ProjectError> {
+    let mut transaction = connection.begin().await?;
     let parts: Vec<Part> = batch.0.keys().copied().collect();
     let ours: Vec<i32> = meta::live_generations(&mut transaction)
         .await?

@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 use crate::consume::Inbox;
-use crate::project::{ProjectError, Projected, project, same_log};
+use crate::project::{MetaConnection, ProjectError, Projected, project, same_log};
 use broker::Delivery;
 use contract::read_batch;
 use domain::{Epoch, Part, Position};
@@ -37,6 +37,7 @@ const HALTED_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Projector {
     primary: PgPool,
     meta: PgPool,
+    folding: MetaConnection,
     /// Whether the last thing tried worked.
     works: Arc<AtomicBool>,
     /// Where parts that were behind stood when the heads were last looked at.
@@ -45,7 +46,8 @@ pub(crate) struct Projector {
 
 impl Projector {
     pub(crate) fn new(primary: PgPool, meta: PgPool, works: Arc<AtomicBool>) -> Self {
-        Projector { primary, meta, works, behind: BTreeMap::new() }
+        let folding = MetaConnection::of(&meta);
+        Projector { primary, meta, folding, works, behind: BTreeMap::new() }
     }
 
     /// Folds until told to stop.
@@ -88,7 +90,8 @@ impl Projector {
 
     /// Folds a batch, however long the stores are away; `None` when told to stop meanwhile.
     async fn fold(&self, batch: &Batch, shutdown: &Shutdown) -> Option<Projected> {
-        let projected = self.until_it_works(shutdown, || project(&self.primary, &self.meta, batch)).await?;
+        let projected =
+            self.until_it_works(shutdown, || project(&self.primary, &self.folding, batch)).await?;
         for parking in &projected.parkings {
             let event = &parking.event;
             tracing::error!(product.id = %event.product_id, log.part = %event.part, log.pos = %event.pos,

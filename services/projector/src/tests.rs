@@ -2,7 +2,7 @@
 //! (lose, repeat, reorder) is done here to batches.
 
 use crate::batch::Batch;
-use crate::project::{ProjectError, Projected, project, same_log};
+use crate::project::{MetaConnection, ProjectError, Projected, project, same_log};
 use domain::{LogEvent, Position, log_parts};
 use primary::{LogRange, mark_helpful, post_review, pull_events, report, sequence_events};
 use sqlx::PgPool;
@@ -23,6 +23,7 @@ struct Stores {
     meta: TestDatabase,
     log: PgPool,
     projection: PgPool,
+    folding: MetaConnection,
 }
 
 async fn stores() -> Stores {
@@ -30,7 +31,8 @@ async fn stores() -> Stores {
     let (log, projection) = (primary.pool_of("reviews_projector"), meta.pool_of("reviews_projector"));
     let epoch = primary::log_epoch(&log).await.unwrap();
     meta::begin_first_generation(&projection, epoch).await.unwrap();
-    Stores { primary, meta, log, projection }
+    let folding = MetaConnection::of(&projection);
+    Stores { primary, meta, log, projection, folding }
 }
 
 impl Stores {
@@ -74,7 +76,7 @@ impl Stores {
     async fn project(&self, events: impl IntoIterator<Item = LogEvent>) -> Result<Projected, ProjectError> {
         let mut batch = Batch::default();
         batch.add(events.into_iter().collect());
-        project(&self.log, &self.projection, &batch).await
+        project(&self.log, &self.folding, &batch).await
     }
 
     /// Pulls until nothing is behind.
@@ -83,7 +85,7 @@ impl Stores {
         loop {
             let mut batch = Batch::default();
             log_parts().for_each(|part| batch.ask(part, heads[part.index()]));
-            if project(&self.log, &self.projection, &batch).await.unwrap().events == 0 {
+            if project(&self.log, &self.folding, &batch).await.unwrap().events == 0 {
                 return;
             }
         }
@@ -209,12 +211,16 @@ async fn cut_off_at_any_wait_it_begins_again_where_it_stood() {
         // The second message has a hole before it, so that it is pulled.
         let message = &log[at..];
         let mut waits = 0;
-        while let None = cut_off_after(waits, stores.project(message.to_vec())).await {
+        let done = loop {
+            if let Some(done) = cut_off_after(waits, stores.project(message.to_vec())).await {
+                break done;
+            }
             waits += 1;
             let meta = products_of_meta(&stores.meta.pool).await;
             let folded: i64 = meta.values().map(|meta| meta.version.0).sum();
             assert_eq!(folded, stores.positions().await, "after {waits} waits");
-        }
+        };
+        done.unwrap();
         assert!(waits >= waits_min, "only {waits} waits");
         stores.assert_meta_is_the_fold().await;
         sqlx::query("UPDATE checkpoint SET pos = 0, event_id = NULL")
@@ -374,7 +380,7 @@ async fn another_log_is_refused() {
     batch.ask(product(3).part(), primary::log_heads(&stores.log).await.unwrap()[3]);
     let before = products_of_meta(&stores.meta.pool).await;
     assert!(matches!(
-        project(&stores.log, &stores.projection, &batch).await,
+        project(&stores.log, &stores.folding, &batch).await,
         Err(ProjectError::OtherLog { .. })
     ));
     assert_eq!(products_of_meta(&stores.meta.pool).await, before);

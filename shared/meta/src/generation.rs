@@ -3,20 +3,13 @@
 use domain::{Epoch, PROJECTION_VERSION};
 use sqlx::{PgConnection, PgPool};
 
-/// Key of the lock under which the first generation is begun ("first" in ASCII).
-const FIRST_GENERATION_LOCK: i64 = 0x66_69_72_73_74;
-
 /// Begins the first generation, at the start of the log `epoch`, and makes it the one that answers,
 /// unless there is one.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn begin_first_generation(pool: &PgPool, epoch: Epoch) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", FIRST_GENERATION_LOCK)
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query!(
+    let begun = sqlx::query!(
         "-- generation.begin_first
         WITH g AS (
             INSERT INTO generation (projection_version)
@@ -31,9 +24,13 @@ pub async fn begin_first_generation(pool: &PgPool, epoch: Epoch) -> Result<(), s
         PROJECTION_VERSION,
         epoch,
     )
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await
+    .execute(pool)
+    .await;
+    match begun {
+        // Another projector was quicker: there is one row, and it has it.
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(()),
+        begun => begun.map(|_| ()),
+    }
 }
 
 /// The generations that are kept up to date, each with the version of the fold that may write it.

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::install::Needs;
+use crate::interrupt;
 use crate::place;
 use crate::process;
 use crate::role::Role;
@@ -131,13 +132,22 @@ fn role(stack: &Stack, name: &str) -> Result<Role> {
     }
 }
 
-/// Starts one process and waits until it is ready; one that runs is left alone.
+/// Starts one process and waits until it is ready; one that runs is left alone. One that was just killed may
+/// still look alive: it goes away during the wait, and is started.
 pub(crate) fn start(data: &Path, name: &str) -> Result<ExitCode> {
     let mut stack = open(data)?;
     let role = role(&stack, name)?;
-    if let Some(process) = stack.state.process(name).filter(|process| process.identity.alive()) {
-        ui::note(format_args!(" ok {name} is already running (pid {})", process.identity.pid));
-        return Ok(ExitCode::SUCCESS);
+    let known = stack.state.process(name).map(|process| process.identity);
+    if let Some(identity) = known.filter(|identity| identity.alive()) {
+        let waited = stack.await_ready(role);
+        if interrupt::interrupted() || identity.alive() {
+            waited.with_context(|| {
+                let flag = up::data_flag(&stack);
+                format!("{name} runs but does not answer: `cargo stack restart{flag} {name}`")
+            })?;
+            ui::note(format_args!(" ok {name} is already running (pid {})", identity.pid));
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     begin(&mut stack, role)
 }
@@ -194,13 +204,20 @@ pub(crate) fn down(data: &Path) -> Result<ExitCode> {
 pub(crate) fn reset(data: &Path, yes: bool) -> Result<ExitCode> {
     let data = std::path::absolute(data).context("cannot tell the current directory")?;
     let outside = place::outside_dir(&data.canonicalize().unwrap_or_else(|_| data.clone()));
-    if !data.join("state.json").exists() {
+    let fresh = !data.join("state.json").exists();
+    if fresh && !outside.exists() {
+        ui::note(format_args!("nothing to delete: no stack in {}", data.display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if place::holds_other_files(&data) || State::is_another_programs(&data) {
+        bail!(
+            "{} holds other files than a stack's: move them away, or choose another directory with --data; \
+             nothing was deleted",
+            data.display()
+        );
+    }
+    if fresh {
         // Only the servers' directory is left of it, and perhaps what a start made before it failed.
-        let others = fs::read_dir(&data).is_ok_and(|mut entries| entries.any(|entry| stack::foreign(&entry)));
-        if others || !outside.exists() {
-            ui::note(format_args!("nothing to delete: no stack in {}", data.display()));
-            return Ok(ExitCode::SUCCESS);
-        }
         fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     }
     if !yes && !confirmed(&data)? {
@@ -225,9 +242,10 @@ pub(crate) fn reset(data: &Path, yes: bool) -> Result<ExitCode> {
     }
     let step = ui::step(format!("deleting {}", data.display()));
     let sockets = place::choose_sockets_dir(&servers);
-    for dir in [&sockets, &servers, &data] {
+    for dir in [&sockets, &servers] {
         place::remove_tree(dir)?;
     }
+    place::remove_data(&data)?;
     drop(lock);
     step.done();
     Ok(ExitCode::SUCCESS)

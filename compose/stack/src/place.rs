@@ -131,6 +131,49 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Ru
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// What this tool makes in a data directory. The state and the lock come last: a removal that was cut short
+/// can be repeated.
+const ENTRIES: [&str; 10] = [
+    "servers",
+    "logs",
+    "secrets",
+    "reviewsctl.env",
+    "reviewsctl.env.part",
+    "sqlx-primary",
+    "sqlx-meta",
+    "state.json.part",
+    "state.json",
+    "lock",
+];
+
+/// Whether a directory holds anything that this tool does not make: then it is not ours to delete.
+pub(crate) fn holds_other_files(data: &Path) -> bool {
+    let foreign = |entry: &fs::DirEntry| !ENTRIES.iter().any(|name| entry.file_name() == *name);
+    fs::read_dir(data).is_ok_and(|entries| entries.flatten().any(|entry| foreign(&entry)))
+}
+
+/// Removes a data directory: what this tool made in it, then the directory if that leaves it empty.
+pub(crate) fn remove_data(data: &Path) -> Result<()> {
+    for entry in ENTRIES.map(|name| data.join(name)) {
+        let removed = match fs::symlink_metadata(&entry) {
+            Ok(found) if found.is_dir() => fs::remove_dir_all(&entry),
+            Ok(_) => fs::remove_file(&entry),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(error).with_context(|| format!("cannot remove {}", entry.display()));
+        }
+    }
+    match fs::remove_dir(data) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", data.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Removes a directory tree; one that is not there is fine.
 pub(crate) fn remove_tree(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
@@ -163,6 +206,22 @@ mod tests {
         for odd in ["/a b", "/it's", "/a;b", "/$x", "/a{b}", "/ä", "/a\nb"] {
             assert!(!plain(Path::new(odd)), "{odd}");
         }
+    }
+
+    #[test]
+    fn removing_a_data_directory_leaves_what_others_put_there() {
+        let data = std::env::temp_dir().join(format!("stack-place-{}", std::process::id()));
+        fs::create_dir_all(data.join("servers/primary")).unwrap();
+        fs::write(data.join("state.json"), "{}").unwrap();
+        assert!(!holds_other_files(&data));
+        fs::write(data.join("thesis.txt"), "").unwrap();
+        assert!(holds_other_files(&data));
+        assert!(remove_data(&data).is_err());
+        assert!(!data.join("servers").exists() && data.join("thesis.txt").exists());
+        fs::remove_file(data.join("thesis.txt")).unwrap();
+        remove_data(&data).unwrap();
+        assert!(!data.exists());
+        remove_data(&data).unwrap();
     }
 
     #[test]

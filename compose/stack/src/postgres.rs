@@ -12,6 +12,7 @@ use crate::process::{self, Launch};
 use crate::role::Role;
 use crate::stack::Stack;
 use crate::state::Kind;
+use crate::ui;
 
 /// The role that owns both databases; `reviewsctl migrate` works as it and makes all others.
 pub(crate) const OWNER: &str = "reviews_owner";
@@ -78,7 +79,7 @@ fn programs_for(stack: &Stack, cluster: &Path) -> Result<PathBuf> {
              `cargo stack reset --data {}` (its data are lost)",
             cluster.display(),
             newest.0,
-            stack.data.display()
+            ui::shell_quote(&stack.data)
         )
     })
 }
@@ -95,7 +96,7 @@ pub(crate) fn prepare(stack: &Stack, role: Role) -> Result<()> {
         bail!(
             "{} is not a Postgres cluster (PG_VERSION is missing): `cargo stack reset --data {}` starts afresh",
             dir.display(),
-            stack.data.display()
+            ui::shell_quote(&stack.data)
         );
     }
     // Made beside its place and renamed: an interruption leaves nothing that looks like a cluster.

@@ -45,8 +45,9 @@ impl Stack {
     /// Opens or makes a data directory. `needs`: the servers to find, or to install.
     pub(crate) fn open(data: &Path, kind: Kind, needs: Needs) -> Result<Self> {
         let data = std::path::absolute(data).context("cannot tell the current directory")?;
-        let fresh = !data.join("state.json").exists();
-        if fresh && fs::read_dir(&data).is_ok_and(|mut entries| entries.any(|entry| foreign(&entry))) {
+        // Read before anything is written: it may be the state of another program.
+        let fresh = State::load(&data)?.is_none();
+        if fresh && place::holds_other_files(&data) {
             bail!("{} holds other files: choose an empty or new directory with --data", data.display());
         }
         place::make_dir(&data, 0o755, None)?;
@@ -71,9 +72,10 @@ impl Stack {
         let orphaned = servers.join("primary").exists() && !data.join("secrets/postgres").exists();
         if kind == Kind::Stack && orphaned {
             bail!(
-                "{} holds databases whose passwords are gone with an earlier {}: `cargo stack reset --data {1}`",
+                "{} holds databases whose passwords are gone with an earlier {}: `cargo stack reset --data {}`",
                 servers.display(),
-                data.display()
+                data.display(),
+                ui::shell_quote(&data)
             );
         }
         let sockets = place::choose_sockets_dir(&servers);
@@ -310,13 +312,4 @@ pub(crate) fn is_ready(data: &Path, state: &State, role: Role) -> bool {
             probe::http(&format!("http://{}:{}/readyz", Ipv4Addr::LOCALHOST, process.port)) == Some(200)
         }
     }
-}
-
-/// A file that this tool does not make before its state file (a start that was cut short may leave these).
-pub(crate) fn foreign(entry: &std::io::Result<fs::DirEntry>) -> bool {
-    entry.as_ref().is_ok_and(|entry| {
-        !["lock", "servers", "logs", "secrets", "state.json.part"]
-            .iter()
-            .any(|name| entry.file_name() == *name)
-    })
 }

@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::interrupt;
+use crate::place;
 use crate::process::Identity;
+use crate::ui;
 
 /// Raised when an older tool could not work with what a newer one wrote.
 const FORMAT: u32 = 1;
@@ -76,15 +78,23 @@ impl State {
         data.join("state.json")
     }
 
-    /// The state of a data directory, or nothing when no stack was ever started there.
+    /// The state of a data directory, or nothing when no stack was ever started there. The error for what
+    /// cannot be read advises `reset` only where that would delete nobody else's files.
     pub(crate) fn load(data: &Path) -> Result<Option<Self>> {
         let path = Self::path(data);
         match fs::read_to_string(&path) {
             Ok(text) => Self::parse(&text).map(Some).with_context(|| {
+                if is_foreign(&text) || place::holds_other_files(data) {
+                    return format!(
+                        "{} is not a stack's, and {} holds other files: choose another directory with --data",
+                        path.display(),
+                        data.display()
+                    );
+                }
                 format!(
                     "{} is unreadable: `cargo stack reset --data {}` starts afresh (its data are lost)",
                     path.display(),
-                    data.display()
+                    ui::shell_quote(data)
                 )
             }),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
@@ -92,6 +102,11 @@ impl State {
                 Err(error).with_context(|| format!("cannot read {} (made by another user?)", path.display()))
             }
         }
+    }
+
+    /// Whether `state.json` is whole but was not written by this tool.
+    pub(crate) fn is_another_programs(data: &Path) -> bool {
+        fs::read_to_string(Self::path(data)).is_ok_and(|text| is_foreign(&text))
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -104,7 +119,7 @@ impl State {
 
     pub(crate) fn save(&self, data: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).context("cannot write the state as JSON")?;
-        crate::place::write_file(&Self::path(data), text.as_bytes(), 0o644, None)
+        place::write_file(&Self::path(data), text.as_bytes(), 0o644, None)
     }
 
     pub(crate) fn process(&self, name: &str) -> Option<&Process> {
@@ -118,6 +133,12 @@ impl State {
     pub(crate) fn port_of(&self, name: &str) -> u16 {
         self.ports.get(name).copied().unwrap_or_default()
     }
+}
+
+/// JSON without what every format of the state has; a state that was cut short is not JSON.
+fn is_foreign(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(text)
+        .is_ok_and(|value| value.get("format").is_none() || value.get("processes").is_none())
 }
 
 /// Held while a command changes what runs; given back when dropped or when the process ends.

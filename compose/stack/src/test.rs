@@ -56,7 +56,7 @@ pub(crate) fn servers(data: &Path, command: &[String]) -> Result<ExitCode> {
         let env = environment(stack)?;
         let Some((program, args)) = command.split_first() else {
             for (key, value) in env {
-                ui::out(format_args!("export {key}='{value}'"));
+                ui::out(format_args!("export {key}={}", ui::shell_quote(value)));
             }
             ui::note("Test servers are up; Ctrl-C stops and removes them.");
             return watch(stack);
@@ -139,7 +139,7 @@ fn remove_servers(stack: &Stack) -> Result<()> {
 
 fn remove_all(stack: &Stack) -> Result<()> {
     remove_servers(stack)?;
-    place::remove_tree(&stack.data)
+    place::remove_data(&stack.data)
 }
 
 /// Ends the processes that tests started and left behind.

@@ -1,5 +1,6 @@
 //! What a person sees: steps on stderr while something takes time, results on stdout.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -53,6 +54,16 @@ impl Drop for Step {
     }
 }
 
+/// A value as one word of a line that is meant to be pasted into a shell.
+pub(crate) fn shell_quote(value: impl AsRef<OsStr>) -> String {
+    let value = value.as_ref().to_string_lossy();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
+    if !value.is_empty() && value.bytes().all(plain) {
+        return value.into_owned();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
 /// A line beside the results. A closed stderr is no reason to stop.
 pub(crate) fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
@@ -61,4 +72,26 @@ pub(crate) fn note(line: impl Display) {
 /// A line of the result. A closed pipe (`| head`) is no reason to stop.
 pub(crate) fn out(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(shell_quote("/srv/ada_1/re-views.d"), "/srv/ada_1/re-views.d");
+        assert_eq!(shell_quote(""), "''");
+        assert_eq!(shell_quote("/a b/$x"), "'/a b/$x'");
+        assert_eq!(shell_quote("/it's"), r"'/it'\''s'");
+    }
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        for value in ["/a b", "it's; 'so'", "$HOME`x`\"\\", "a\nb", "*", "~"] {
+            let script = format!("printf %s {}", shell_quote(value));
+            let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), value);
+        }
+    }
 }

@@ -140,8 +140,8 @@ fn show_addresses(stack: &Stack) {
         ui::out(format_args!(
             "{:<16} PGPASSWORD=$(cat {}) psql -h {} -p {} -U {} {}",
             format!("{}:", role.name()),
-            stack.secrets.file(postgres::OWNER).display(),
-            stack.sockets.display(),
+            ui::shell_quote(stack.secrets.file(postgres::OWNER)),
+            ui::shell_quote(&stack.sockets),
             stack.port(role),
             postgres::OWNER,
             postgres::database(role),
@@ -164,12 +164,12 @@ pub(crate) fn front(state: &State) -> String {
 }
 
 /// The option that leads another command to the same data directory; nothing for the default one.
-fn data_flag(stack: &Stack) -> String {
+pub(crate) fn data_flag(stack: &Stack) -> String {
     let default = stack.repository.join(".stack").canonicalize().ok();
     if default.as_ref() == Some(&stack.data) {
         return String::new();
     }
-    format!(" --data {}", stack.data.display())
+    format!(" --data {}", ui::shell_quote(&stack.data))
 }
 
 /// Stays until a signal, or until a process ends that nobody asked to end, or until another command has

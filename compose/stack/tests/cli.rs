@@ -212,6 +212,46 @@ fn a_directory_with_other_files_is_refused() {
 }
 
 #[test]
+fn a_directory_whose_state_is_not_alone_is_neither_reset_nor_advised_to_be() {
+    let temp = Temp::new("mine");
+    let file = temp.data().join("mine/t.txt");
+    fs::create_dir_all(temp.data().join("mine")).unwrap();
+    fs::write(&file, "x").unwrap();
+    let whole = "{\"format\": 1, \"kind\": \"stack\", \"port\": 8080, \"reads\": 4, \"started_once\": true, \
+                 \"ports\": {}, \"processes\": []}";
+    for state in ["{\"my\":\"app\"}", "{\"format\": 1, \"ki", "", whole] {
+        fs::write(temp.data().join("state.json"), state).unwrap();
+        // It works in the directory, as a forgotten server would.
+        let mut worker = Command::new("cat").current_dir(temp.data()).stdin(Stdio::piped()).spawn().unwrap();
+        let line = error_line(&run(&temp.data(), "reset", &["--yes"]));
+        assert!(line.ends_with("nothing was deleted"), "{line}");
+        assert_eq!(worker.try_wait().unwrap(), None);
+        drop(worker.stdin.take());
+        assert!(worker.wait().unwrap().success());
+        if state != whole {
+            for (command, args) in [("up", &["--detach"][..]), ("status", &[]), ("down", &[])] {
+                let line = error_line(&run(&temp.data(), command, args));
+                assert!(line.contains("holds other files: choose another directory"), "{command}: {line}");
+                assert!(!line.contains("reset"), "{command}: {line}");
+            }
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "x");
+        assert_eq!(fs::read_to_string(temp.data().join("state.json")).unwrap(), state);
+        assert_eq!(fs::read_dir(temp.data()).unwrap().count(), 2);
+    }
+}
+
+#[test]
+fn the_state_of_another_program_is_not_deleted() {
+    let temp = Temp::new("theirs");
+    fs::create_dir_all(temp.data().join("logs")).unwrap();
+    fs::write(temp.data().join("state.json"), "{\"my\":\"app\"}").unwrap();
+    let line = error_line(&run(&temp.data(), "reset", &["--yes"]));
+    assert!(line.ends_with("nothing was deleted"), "{line}");
+    assert!(temp.data().join("state.json").exists() && temp.data().join("logs").exists());
+}
+
+#[test]
 fn status_answers_where_nothing_ever_ran() {
     let temp = Temp::new("nothing");
     let output = run(&temp.data(), "status", &["--json"]);

@@ -19,6 +19,8 @@ mod stop;
 
 use crate::config::Config;
 use crate::progress;
+use crate::say;
+use crate::store::Store;
 use anyhow::{Context as _, bail};
 use csv_file::CsvFile;
 use line::Kind;
@@ -37,6 +39,9 @@ const LANES: usize = 2;
 /// A connection for each lane and for what it rejects, and some that wait for nothing.
 const CONNECTIONS_MAX: u32 = 6;
 
+/// Ends the line about a primary that was lost on the way.
+const RUN_AGAIN: &str = ", then run the same command again: what was imported so far is whole";
+
 /// Arguments of `reviewsctl import`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImportArgs {
@@ -53,10 +58,11 @@ pub(crate) struct ImportArgs {
 /// Imports a data set and returns what it did, as text; which lines were not taken goes to standard error.
 pub(crate) async fn run(args: &ImportArgs, config: &Config) -> anyhow::Result<String> {
     let files = open(&args.dir)?;
-    let reject_file = args.rejects.as_deref().map(RejectFile::create).transpose()?;
+    let reject_file = args.rejects.as_deref().map(|path| RejectFile::create(path, &files)).transpose()?;
     let options = config.primary()?;
+    let primary = Store::primary(&options);
     let stop = Stop::listen()?;
-    let lock = lock_import(&options).await.context("cannot use the primary database")?;
+    let lock = lock_import(&options).await.map_err(|error| primary.failed(&error))?;
     let Some(lock) = lock else {
         bail!("another import is running on this database: wait for its end, then run this one again");
     };
@@ -65,7 +71,7 @@ pub(crate) async fn run(args: &ImportArgs, config: &Config) -> anyhow::Result<St
     let said = import.run(files, reject_file, args.rejects.as_deref()).await;
     pool.close().await;
     drop(lock);
-    said
+    said.map_err(|error| primary.lost(error, RUN_AGAIN))
 }
 
 /// Opens all files before anything is written, so that a missing one or a bad header costs nothing.
@@ -120,12 +126,12 @@ impl Import {
             file.fill(&self.pool).await?;
         } else if rejected > 0 {
             for line in first_rejects(&self.pool).await? {
-                eprintln!("{line}");
+                say::note(line);
                 shown += 1;
             }
         }
         if rejected > 0 {
-            eprintln!("{}", rejected_note(rejected, shown, path));
+            say::note(rejected_note(rejected, shown, path));
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! The operations tool: `migrate`, `import` and `status`, and `generate` for data to try them on.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod config;
 mod progress;
+mod say;
+mod store;
 
 mod migrate;
 
@@ -14,9 +15,13 @@ mod status;
 
 use clap::{Parser, Subcommand};
 use config::Config;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+
+/// What fails is said in one line of our own: the driver's warnings would say it again.
+const DEFAULT_LOG: &str = "warn,sqlx=off";
 
 /// Operates the reviews system
 #[derive(Debug, Parser)]
@@ -43,12 +48,16 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_env("LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("reviewsctl: {error:#}");
+            say::note(format_args!("reviewsctl: {}", say::error_line(&error)));
             ExitCode::FAILURE
         }
     }
@@ -59,7 +68,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         let progress = progress::items("writing", "reviews", 0);
         let summary = generate::run(args, &progress)?;
         progress.finish_and_clear();
-        println!("{summary}");
+        say::result(summary)?;
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(cli.env_file.as_deref())?;
@@ -75,17 +84,17 @@ async fn connected(command: &Command, config: &Config) -> anyhow::Result<ExitCod
         Command::Generate(_) => Ok(ExitCode::SUCCESS),
         Command::Migrate => {
             for line in migrate::run(config).await? {
-                println!("{line}");
+                say::result(line)?;
             }
             Ok(ExitCode::SUCCESS)
         }
         Command::Import(args) => {
-            println!("{}", import::run(args, config).await?);
+            say::result(import::run(args, config).await?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Status(args) => {
             let (status, whole) = status::run(args, config).await?;
-            println!("{status}");
+            say::result(status)?;
             Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }

@@ -1,6 +1,7 @@
 //! `reviewsctl migrate`: creates and changes the tables of both databases, then the roles' passwords.
 
 use crate::config::Config;
+use crate::store::Store;
 use anyhow::Context as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -13,13 +14,17 @@ const ROLES: [&str; 3] = ["reviews_write", "reviews_read", "reviews_projector"];
 
 /// Migrates both databases and returns what was done, line by line.
 pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
-    let databases =
-        [("primary", config.primary()?, &primary::MIGRATIONS), ("meta", config.meta()?, &meta::MIGRATIONS)];
+    let (primary, meta) = (config.primary()?, config.meta()?);
+    let databases = [
+        ("primary", Store::primary(&primary), primary, &primary::MIGRATIONS),
+        ("meta", Store::meta(&meta), meta, &meta::MIGRATIONS),
+    ];
     let passwords = config.role_passwords_dir();
     let mut said = Vec::new();
-    for (name, options, migrations) in databases {
+    for (name, store, options, migrations) in databases {
         migrate(name, options, migrations, passwords.as_deref(), &mut said)
             .await
+            .map_err(|error| store.lost(error, ""))
             .with_context(|| format!("cannot migrate the {name} database"))?;
     }
     if passwords.is_none() {

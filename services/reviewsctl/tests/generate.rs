@@ -23,6 +23,19 @@ fn generate(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_reviewsctl")).arg("generate").arg(dir).args(args).output().unwrap()
 }
 
+#[test]
+fn a_reader_that_has_gone_does_not_end_it() {
+    let dir = folder("gone");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reviewsctl"));
+    command.arg("generate").arg(&dir).args(["--products", "1", "--reviews", "1", "--seed", "1"]);
+    let output = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+    fs::remove_dir_all(dir).unwrap();
+}
+
 /// The four files, in the order of `FILES`, of a run that must succeed.
 fn files(name: &str, args: &[&str]) -> [String; 4] {
     let dir = folder(name);

@@ -237,6 +237,49 @@ async fn every_line_that_cannot_be_taken_is_named_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_rejects_file_that_is_an_input_is_refused_and_left_as_it_is() {
+    let folder = Folder::with(REVIEWS_2019, SOME_PHOTOS, SOME_CHARACTERISTICS, SOME_VALUES);
+    let path = folder.path();
+    std::os::unix::fs::symlink(path.join("characteristics.csv"), path.join("symbolic")).unwrap();
+    std::fs::hard_link(path.join("characteristic_reviews.csv"), path.join("hard")).unwrap();
+    let around = path.join("..").join(path.file_name().unwrap());
+    for (rejects, input) in [
+        (path.join("reviews.csv"), "reviews.csv"),
+        (around.join("reviews_photos.csv"), "reviews_photos.csv"),
+        (path.join("symbolic"), "characteristics.csv"),
+        (path.join("hard"), "characteristic_reviews.csv"),
+    ] {
+        let before = folder.read(input);
+        let mut command = reviewsctl();
+        // Nothing listens there: it is refused before the database is asked.
+        command.env("PRIMARY_URL", "postgres://a@127.0.0.1:1/b").arg("import").arg(path);
+        command.arg("--rejects").arg(&rejects);
+        let output = finished(command).await;
+        assert_eq!(output.status.code(), Some(1));
+        let refused = format!(
+            "reviewsctl: --rejects {} is the data set's own {input}, which it would overwrite: name another file\n",
+            rejects.display()
+        );
+        assert_eq!(stderr(&output), refused);
+        assert_eq!(folder.read(input), before);
+    }
+}
+
+#[tokio::test]
+async fn a_primary_that_is_away_is_named_with_its_address_once() {
+    let folder = Folder::with(REVIEWS_2019, SOME_PHOTOS, SOME_CHARACTERISTICS, SOME_VALUES);
+    let mut command = reviewsctl();
+    command.env("PRIMARY_URL", "postgres://a@127.0.0.1:1/b").arg("import").arg(folder.path());
+    let output = finished(command).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "reviewsctl: the primary database is away (127.0.0.1:1): connection refused; \
+         start it (`cargo stack start primary`) or check PRIMARY_URL\n"
+    );
+}
+
+#[tokio::test]
 async fn without_a_file_the_first_ten_are_shown() {
     let (_database, _folder, output) = rejecting(&[]).await;
     assert!(output.status.success());

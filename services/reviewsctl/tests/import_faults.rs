@@ -87,6 +87,29 @@ async fn an_interrupted_import_says_that_it_can_be_run_again() {
 }
 
 #[tokio::test]
+async fn an_import_that_loses_the_primary_names_it_and_can_be_run_again() {
+    let folder = Folder::generated(&SIZE);
+    let database = primary_database().await;
+    let mut command = import(&database, &folder, &[]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let cell = std::cell::RefCell::new(&mut child);
+    eventually("the import ended", async || {
+        let end = "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity
+                   WHERE datname = current_database() AND application_name = 'reviewsctl'";
+        rows(&database.pool, end).await;
+        cell.borrow_mut().try_wait().unwrap()
+    })
+    .await;
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.starts_with("reviewsctl: the primary database is away ("), "{said}");
+    assert!(said.contains("; start it (`cargo stack start primary`) or check PRIMARY_URL"), "{said}");
+    imported(&database, &folder).await;
+    assert_log_is_whole(&database.pool).await;
+}
+
+#[tokio::test]
 async fn one_import_at_a_time() {
     let database = primary_database().await;
     let options = (*database.pool.connect_options()).clone();

@@ -76,7 +76,10 @@ async fn says_what_it_can_when_a_store_is_away_and_which_one_is() {
     let parked = &said["parked"]["is"][0];
     assert_eq!((&parked["product"], &parked["reason"]), (&json!(69), &json!("a reason")));
     let away = said["queues"]["away"].as_str().unwrap();
-    assert!(away.starts_with("the broker is away"), "{away}");
+    assert!(
+        away.starts_with("the broker is away (amqp://reviews@127.0.0.1:1//): connection refused; start it "),
+        "{away}"
+    );
 
     // No meta: the log is still told, the rest says why not.
     let gone = url(&meta).replace("/test_meta", "/no_such_meta");
@@ -84,8 +87,23 @@ async fn says_what_it_can_when_a_store_is_away_and_which_one_is() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.starts_with("log         1 events, 1 without a position, 1 not published\n"), "{said}");
-    assert!(said.contains("\nprojection  the meta database is away: "), "{said}");
+    assert!(said.contains("\nprojection  the meta database cannot be used ("), "{said}");
     assert!(said.contains("\n            read from meta: active_generation, checkpoint\n"), "{said}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_named_with_its_address_and_the_mend() {
+    let (primary, meta) = ("postgres://a@127.0.0.1:1/reviews", "postgres://a@127.0.0.1:1/meta");
+    let output = finished(status(primary, meta, NO_BROKER, &[])).await;
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.starts_with(
+            "log         the primary database is away (127.0.0.1:1): connection refused; \
+             start it (`cargo stack start primary`) or check PRIMARY_URL\n"
+        ),
+        "{said}"
+    );
 }
 
 #[tokio::test]

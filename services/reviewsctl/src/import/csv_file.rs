@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use csv_core::ReadRecordResult;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -95,7 +95,12 @@ impl CsvFile {
 
     /// Bytes of the whole file.
     pub(crate) fn size(&self) -> anyhow::Result<u64> {
-        Ok(self.file.metadata().with_context(|| format!("cannot read {}", self.name))?.len())
+        Ok(self.metadata()?.len())
+    }
+
+    /// What the file system knows of the open file.
+    pub(crate) fn metadata(&self) -> anyhow::Result<Metadata> {
+        self.file.metadata().with_context(|| format!("cannot read {}", self.name))
     }
 
     /// How many fields a record must have.

@@ -1,6 +1,6 @@
 //! Reading one field. All that can be taken is taken; the error is a reason for a person.
 
-use chrono::{DateTime, NaiveDate, TimeZone as _, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, TimeZone as _, Utc};
 use domain::{IdInvalid, lenient_integer};
 use primary::import::IMPORT_ID_MAX;
 
@@ -8,6 +8,9 @@ use primary::import::IMPORT_ID_MAX;
 const SHOWN_CHARS_MAX: usize = 40;
 /// Highest number of helpful votes: the database counts on from it.
 const HELPFULNESS_MAX: i64 = 2_147_483_646;
+
+/// Years of a date, in UTC.
+const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 /// An id of any kind.
 pub(crate) fn id<T: TryFrom<i64, Error = IdInvalid>>(column: &str, field: &[u8]) -> Result<T, String> {
@@ -58,19 +61,18 @@ pub(crate) fn truth(column: &str, field: &[u8]) -> Result<bool, String> {
     }
 }
 
-/// A day, a moment of RFC 3339, or milliseconds since 1970; to the millisecond, in the years that
-/// four digits can show.
+/// A day, a moment of RFC 3339, or milliseconds since 1970; to the millisecond, in the years 1 to 9999:
+/// events and answers show them with four digits, and there is no year 0.
 pub(crate) fn date(column: &str, field: &[u8]) -> Result<DateTime<Utc>, String> {
     let text = std::str::from_utf8(field).unwrap_or_default().trim();
-    let (first, last) = (day(0, 1, 1), day(10_000, 1, 1));
-    moment(text)
-        .filter(|date| first.is_some_and(|first| *date >= first) && last.is_some_and(|last| *date < last))
-        .ok_or_else(|| {
-            format!(
-                "{column} {} is neither YYYY-MM-DD, nor RFC 3339, nor milliseconds since 1970",
-                shown(field)
-            )
-        })
+    let date = moment(text).ok_or_else(|| {
+        format!("{column} {} is neither YYYY-MM-DD, nor RFC 3339, nor milliseconds since 1970", shown(field))
+    })?;
+    if YEARS.contains(&date.year()) {
+        Ok(date)
+    } else {
+        Err(format!("{column} {} is not in the years 1 to 9999", shown(field)))
+    }
 }
 
 fn moment(text: &str) -> Option<DateTime<Utc>> {
@@ -185,16 +187,33 @@ mod tests {
             ("0", "1970-01-01T00:00:00.000Z"),
             ("-1", "1969-12-31T23:59:59.999Z"),
             ("2019-01-01T02:00:00.5+02:00", "2019-01-01T00:00:00.500Z"),
-            ("0000-01-01", "0000-01-01T00:00:00.000Z"),
+            ("0001-01-01", "0001-01-01T00:00:00.000Z"),
+            ("-62135596800000", "0001-01-01T00:00:00.000Z"),
             ("9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59.999Z"),
         ] {
             let date = date("date", text.as_bytes()).unwrap();
             assert_eq!(date.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(), shows, "{text}");
         }
-        for bad in ["", "null", "2019-02-30", "2019-1-1", "yesterday", "+999999999999999", "2019-01-0é"] {
+        for bad in ["", "null", "2019-02-30", "2019-1-1", "yesterday", "2019-01-0é"] {
             let refused = date("date", bad.as_bytes()).unwrap_err();
-            assert!(refused.starts_with("date "), "{bad}: {refused}");
+            assert!(refused.ends_with(", nor milliseconds since 1970"), "{bad}: {refused}");
         }
+    }
+
+    #[test]
+    fn dates_are_in_the_years_1_to_9999() {
+        for bad in [
+            "0000-01-01",
+            "0000-12-31T23:59:59.999Z",
+            "0001-01-01T00:00:00+01:00",
+            "-62135596800001",
+            "253402300800000",
+            "+999999999999999",
+        ] {
+            let refused = date("date", bad.as_bytes()).unwrap_err();
+            assert_eq!(refused, format!("date {bad:?} is not in the years 1 to 9999"));
+        }
+        assert!(date("date", b"253402300799999").is_ok());
     }
 
     #[test]

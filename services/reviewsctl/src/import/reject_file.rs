@@ -1,11 +1,13 @@
 //! Telling which lines were not taken, and why.
 
+use super::csv_file::CsvFile;
 use super::line::Kind;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use primary::import::{Reject, reject_count, rejects};
 use sqlx::PgPool;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::BufWriter;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// So many are shown when there is no file for them.
@@ -19,10 +21,28 @@ pub(crate) struct RejectFile {
 }
 
 impl RejectFile {
-    /// Makes the file, before anything is imported that it would be needed for.
-    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+    /// Makes the file, before anything is imported that it would be needed for. One of the data set's own,
+    /// by whatever name, is left as it is and refused.
+    pub(crate) fn create(path: &Path, inputs: &[(Kind, CsvFile)]) -> anyhow::Result<Self> {
         let failed = || format!("cannot write the rejected lines to {}", path.display());
-        let file = File::create(path).with_context(failed)?;
+        // Emptied only once it is known to be none of the inputs.
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(path).with_context(failed)?;
+        let found = file.metadata().with_context(failed)?;
+        for (kind, input) in inputs {
+            let input = input.metadata()?;
+            if (input.dev(), input.ino()) == (found.dev(), found.ino()) {
+                bail!(
+                    "--rejects {} is the data set's own {}, which it would overwrite: name another file",
+                    path.display(),
+                    kind.file()
+                );
+            }
+        }
+        // A terminal or a pipe has no length.
+        if found.is_file() {
+            file.set_len(0).with_context(failed)?;
+        }
         let mut writer = csv::Writer::from_writer(BufWriter::new(file));
         writer.write_record(["file", "line", "reason"]).with_context(failed)?;
         writer.flush().with_context(failed)?;

@@ -1,0 +1,52 @@
+//! What is said on standard output and standard error, neither of which may end the program.
+
+use anyhow::Context as _;
+use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
+
+/// Writes a line of the result to standard output. That nobody reads on, as behind `| head`, is no error.
+///
+/// # Errors
+/// When it cannot be written for any other reason, a full disk for one.
+pub(crate) fn result(line: impl Display) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error. Nobody is left to be told when that fails.
+pub(crate) fn note(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// An error and its causes as one line, without those that the text before them ends with.
+pub(crate) fn error_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for text in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = text;
+        } else if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_its_error_repeats_is_said_once() {
+        let refused = || std::io::Error::from_raw_os_error(111);
+        let repeated = anyhow::Error::from(sqlx::Error::Io(refused())).context("cannot do it");
+        let once = "cannot do it: error communicating with database: Connection refused (os error 111)";
+        assert_eq!(error_line(&repeated), once);
+        let told = anyhow::Error::from(refused()).context("cannot do it");
+        assert_eq!(error_line(&told), "cannot do it: Connection refused (os error 111)");
+    }
+}

@@ -7,12 +7,9 @@ use domain::{LogEvent, Position, log_parts};
 use primary::{LogRange, mark_helpful, post_review, pull_events, report, sequence_events};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use testkit::{
-    TestDatabase, assert_log_is_whole, define_characteristics, fold_of_log, meta_database, new_review,
-    primary_database, product, products_of_meta,
+    TestDatabase, assert_log_is_whole, define_characteristics, eventually, fold_of_log, meta_database,
+    new_review, primary_database, product, products_of_meta,
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -188,48 +185,40 @@ async fn a_hole_in_a_message_is_pulled_at_once() {
     assert_eq!(meta[&1], fold_of_log(&stores.primary.pool).await[&1]);
 }
 
-/// Runs `work` until it has been waited on `waits` times, and drops it then.
-async fn cut_off_after<T>(waits: usize, work: impl Future<Output = T>) -> Option<T> {
-    let (mut work, mut waited) = (pin!(work), 0);
-    poll_fn(|context| match work.as_mut().poll(context) {
-        Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending if waited == waits => Poll::Ready(None),
-        Poll::Pending => {
-            waited += 1;
-            Poll::Pending
-        }
-    })
-    .await
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn cut_off_while_it_waits_it_begins_again_where_it_stood() {
     let stores = stores().await;
-    stores.write(60).await;
-    let log = stores.log().await;
-    for (at, waits_min) in [(0, 10), (log.len() / 2, 10)] {
-        // The second message has a hole before it, so that it is pulled.
-        let message = &log[at..];
-        let mut waits = 0;
-        let done = loop {
-            if let Some(done) = cut_off_after(waits, stores.project(message.to_vec())).await {
-                break done;
-            }
-            // Every wait at first, then ever fewer: most are for one part or another of a long answer.
-            waits += 1 + waits / 8;
-            let meta = products_of_meta(&stores.meta.pool).await;
-            let folded: i64 = meta.values().map(|meta| meta.version.0).sum();
-            assert_eq!(folded, stores.positions().await, "after {waits} waits");
-        };
-        done.unwrap();
-        assert!(waits >= waits_min, "only {waits} waits");
+    for (step, database, lock) in [
+        ("locking the checkpoints", &stores.meta, "SELECT pos FROM checkpoint FOR UPDATE"),
+        ("pulling", &stores.primary, "LOCK TABLE event_log"),
+        ("loading the products", &stores.meta, "LOCK TABLE product_meta"),
+        ("storing the products", &stores.meta, "LOCK TABLE product_meta IN SHARE MODE"),
+        ("moving the checkpoints", &stores.meta, "LOCK TABLE checkpoint IN SHARE MODE"),
+    ] {
+        stores.write(40).await;
+        // Every second event: the rest is pulled.
+        let message: Vec<LogEvent> = stores.log().await.into_iter().filter(|e| e.pos.0 % 2 == 0).collect();
+        let (meta, at) = (products_of_meta(&stores.meta.pool).await, stores.positions().await);
+
+        let mut held = database.pool.begin().await.unwrap();
+        sqlx::query(lock).execute(&mut *held).await.unwrap();
+        let waits = eventually(step, || async {
+            let waits = "SELECT count(*) FROM pg_stat_activity
+                         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let waits: i64 = sqlx::query_scalar(waits).fetch_one(&database.pool).await.unwrap();
+            (waits > 0).then_some(())
+        });
+        tokio::select! {
+            done = stores.project(message.clone()) => unreachable!("not held up while {step}: {done:?}"),
+            () = waits => {}
+        }
+        held.rollback().await.unwrap();
+
+        assert_eq!(products_of_meta(&stores.meta.pool).await, meta, "{step}");
+        assert_eq!(stores.positions().await, at, "{step}");
+        assert!(stores.project(message).await.unwrap().events > 0, "{step}");
         stores.catch_up().await;
         stores.assert_meta_is_the_fold().await;
-        sqlx::query("UPDATE checkpoint SET pos = 0, event_id = NULL")
-            .execute(&stores.meta.pool)
-            .await
-            .unwrap();
-        sqlx::query("DELETE FROM product_meta").execute(&stores.meta.pool).await.unwrap();
     }
 }
 

@@ -6,7 +6,7 @@ use domain::Part;
 use sqlx::{PgConnection, PgPool};
 
 /// Events of one transaction at most. Live writers to its products wait for it, and the relay passes
-/// its part over: about a fifth of a second, on two cores.
+/// its part over: a fraction of a second.
 pub const CHUNK_EVENTS_MAX: i64 = 5000;
 
 /// Where a product with very many reviews is cut: date and id of a review.

@@ -4,6 +4,8 @@ use domain::Part;
 
 /// Direct exchange that events go to; the routing key is the queue's name.
 pub const EVENTS_EXCHANGE: &str = "reviews.events";
+/// Fanout exchange of [`crate::ChangeNotice`]s, none of which is ever kept.
+pub const CHANGES_EXCHANGE: &str = "reviews.changes";
 /// Fanout exchange that refused messages go to.
 pub const DEAD_LETTER_EXCHANGE: &str = "reviews.dead";
 /// Queue that keeps refused messages for people.

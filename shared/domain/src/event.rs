@@ -16,6 +16,10 @@ pub enum Event {
     ReviewMarkedHelpful { review_id: ReviewId },
     /// Somebody reported a review.
     ReviewReported { review_id: ReviewId },
+    /// Somebody took a helpful vote back.
+    ReviewHelpfulTakenBack { review_id: ReviewId },
+    /// Somebody took a report back.
+    ReviewReportTakenBack { review_id: ReviewId },
 }
 
 /// A characteristic of a product.
@@ -75,6 +79,8 @@ impl Event {
             Event::ReviewPosted(_) => "ReviewPosted.v1",
             Event::ReviewMarkedHelpful { .. } => "ReviewMarkedHelpful.v1",
             Event::ReviewReported { .. } => "ReviewReported.v1",
+            Event::ReviewHelpfulTakenBack { .. } => "ReviewHelpfulTakenBack.v1",
+            Event::ReviewReportTakenBack { .. } => "ReviewReportTakenBack.v1",
         }
     }
 
@@ -87,20 +93,17 @@ impl Event {
             event_type: event_type.to_owned(),
             problem: problem.to_string(),
         };
+        let review = |payload| serde_json::from_str(payload).map(|r: Review| r.review_id).map_err(wrong);
         Ok(match event_type {
             "CharacteristicsDefined.v1" => {
                 let Characteristics { characteristics } = serde_json::from_str(payload).map_err(wrong)?;
                 Event::CharacteristicsDefined { characteristics }
             }
             "ReviewPosted.v1" => Event::ReviewPosted(serde_json::from_str(payload).map_err(wrong)?),
-            "ReviewMarkedHelpful.v1" => {
-                let Review { review_id } = serde_json::from_str(payload).map_err(wrong)?;
-                Event::ReviewMarkedHelpful { review_id }
-            }
-            "ReviewReported.v1" => {
-                let Review { review_id } = serde_json::from_str(payload).map_err(wrong)?;
-                Event::ReviewReported { review_id }
-            }
+            "ReviewMarkedHelpful.v1" => Event::ReviewMarkedHelpful { review_id: review(payload)? },
+            "ReviewReported.v1" => Event::ReviewReported { review_id: review(payload)? },
+            "ReviewHelpfulTakenBack.v1" => Event::ReviewHelpfulTakenBack { review_id: review(payload)? },
+            "ReviewReportTakenBack.v1" => Event::ReviewReportTakenBack { review_id: review(payload)? },
             unknown => return Err(EventUnreadable::UnknownType(unknown.to_owned())),
         })
     }
@@ -130,6 +133,14 @@ mod tests {
             (defined, "CharacteristicsDefined.v1"),
             (Event::read("ReviewMarkedHelpful.v1", r#"{"review_id":7}"#).unwrap(), "ReviewMarkedHelpful.v1"),
             (Event::read("ReviewReported.v1", r#"{"review_id":7}"#).unwrap(), "ReviewReported.v1"),
+            (
+                Event::read("ReviewHelpfulTakenBack.v1", r#"{"review_id":7}"#).unwrap(),
+                "ReviewHelpfulTakenBack.v1",
+            ),
+            (
+                Event::read("ReviewReportTakenBack.v1", r#"{"review_id":7}"#).unwrap(),
+                "ReviewReportTakenBack.v1",
+            ),
         ] {
             assert_eq!(event.type_name(), name);
         }

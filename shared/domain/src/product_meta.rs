@@ -79,7 +79,10 @@ pub fn apply(meta: &mut ProductMeta, version: Version, event: &Event) -> Result<
             }
         }
         Event::ReviewPosted(review) => add(meta, review)?,
-        Event::ReviewMarkedHelpful { .. } | Event::ReviewReported { .. } => {}
+        Event::ReviewMarkedHelpful { .. }
+        | Event::ReviewReported { .. }
+        | Event::ReviewHelpfulTakenBack { .. }
+        | Event::ReviewReportTakenBack { .. } => {}
     }
     meta.version = version;
     Ok(Applied::Yes)

@@ -76,9 +76,7 @@ pub(crate) fn launch(stack: &Stack, role: Role) -> Result<Launch> {
     for store in stores {
         env.extend(store_env(stack, *store, user));
     }
-    if package != "read" {
-        env.extend(broker_env(stack));
-    }
+    env.extend(broker_env(stack));
     Ok(Launch {
         program: program(stack, package)?,
         args: Vec::new(),

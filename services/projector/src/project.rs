@@ -60,6 +60,8 @@ pub(crate) enum ProjectError {
 pub(crate) struct Projected {
     /// Where each part now stands.
     pub(crate) positions: BTreeMap<Part, Position>,
+    /// Products of those events, each with the last version of it that was passed.
+    pub(crate) products: BTreeMap<ProductId, Version>,
     /// Events folded, of all generations.
     pub(crate) events: usize,
     /// Events that had to be pulled.
@@ -141,6 +143,7 @@ async fn project_on(
         meta::move_checkpoints(&mut transaction, &moved).await?;
         projected.events += new.len();
         projected.parkings.extend(parkings);
+        projected.products.extend(new.iter().map(|event| (event.product_id, event.version)));
         projected.positions.extend(moved.iter().map(|c| (c.part, c.pos)));
     }
     transaction.commit().await?;

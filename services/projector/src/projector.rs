@@ -4,7 +4,8 @@ use crate::batch::Batch;
 use crate::consume::Inbox;
 use crate::project::{MetaConnection, ProjectError, Projected, project, same_log};
 use broker::Delivery;
-use contract::read_batch;
+use changes::Announcer;
+use contract::{Store, read_batch};
 use domain::{Epoch, Part, Position};
 use postgres::{Fault, fault, in_time};
 use service::{Shutdown, log_chain};
@@ -38,6 +39,7 @@ pub(crate) struct Projector {
     primary: PgPool,
     meta: PgPool,
     folding: MetaConnection,
+    announcer: Announcer,
     /// Whether the last thing tried worked.
     works: Arc<AtomicBool>,
     /// Where parts that were behind stood when the heads were last looked at.
@@ -45,9 +47,9 @@ pub(crate) struct Projector {
 }
 
 impl Projector {
-    pub(crate) fn new(primary: PgPool, meta: PgPool, works: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(primary: PgPool, meta: PgPool, announcer: Announcer, works: Arc<AtomicBool>) -> Self {
         let folding = MetaConnection::of(&meta);
-        Projector { primary, meta, folding, works, behind: BTreeMap::new() }
+        Projector { primary, meta, folding, announcer, works, behind: BTreeMap::new() }
     }
 
     /// Folds until told to stop.
@@ -92,6 +94,10 @@ impl Projector {
     async fn fold(&self, batch: &Batch, shutdown: &Shutdown) -> Option<Projected> {
         let projected =
             self.until_it_works(shutdown, || project(&self.primary, &self.folding, batch)).await?;
+        // Products that stand still are announced too: nobody need wait for them.
+        for (product_id, version) in &projected.products {
+            self.announcer.announce(Store::Meta, *product_id, *version);
+        }
         for parking in &projected.parkings {
             let event = &parking.event;
             tracing::error!(product.id = %event.product_id, log.part = %event.part, log.pos = %event.pos,

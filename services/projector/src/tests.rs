@@ -4,12 +4,12 @@
 use crate::batch::Batch;
 use crate::project::{MetaConnection, ProjectError, Projected, project, same_log};
 use domain::{LogEvent, Position, log_parts};
-use primary::{LogRange, mark_helpful, post_review, pull_events, report, sequence_events};
+use primary::{LogRange, VoteKind, pull_events, sequence_events};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
 use testkit::{
     TestDatabase, assert_log_is_whole, define_characteristics, eventually, fold_of_log, meta_database,
-    new_review, primary_database, product, products_of_meta,
+    new_review, post, primary_database, product, products_of_meta, vote,
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -52,10 +52,10 @@ impl Stores {
             let mut review = new_review(n % 5 + 1);
             let value = |at: i64| ((at).try_into().unwrap(), (n % 5 + 1).try_into().unwrap(), "".into());
             review.characteristics = vec![value(id * 10), value(id * 10 + 1)];
-            let posted = post_review(&pool, product(id), &review, Uuid::now_v7(), None).await.unwrap();
+            let posted = post(&pool, product(id), &review).await;
             match n % 3 {
-                0 => drop(mark_helpful(&pool, posted.review_id, Uuid::now_v7(), None).await.unwrap()),
-                1 => drop(report(&pool, posted.review_id, 1, Uuid::now_v7(), None).await.unwrap()),
+                0 => drop(vote(&pool, posted.review_id, VoteKind::Helpful).await),
+                1 => drop(vote(&pool, posted.review_id, VoteKind::Report).await),
                 _ => {}
             }
         }

@@ -1,33 +1,38 @@
 //! Which reviews a product has.
 
+use crate::consistency::Tokens;
+use crate::pages::{self, Paging};
 use crate::query::{Query, product_id};
 use crate::router::Read;
 use axum::extract::{RawQuery, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderValue;
+use axum::http::header::{HeaderMap, LINK};
+use axum::response::Response;
 use contract::{Family, ListAnswer, list_body};
 use domain::ProductId;
 use postgres::retry_lost;
-use primary::{Page, Sort};
-use service::{HttpProblem, PathText};
+use primary::{ListQuery, Sort};
+use service::{HttpProblem, PathText, representation};
 
 /// `GET /reviews/:product_id/list`
 pub(crate) async fn of_path(
     State(read): State<Read>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
     let query = query.unwrap_or_default();
-    answer(&read, Family::One, product_id(&id)?, Query(&query)).await
+    answer(&read, Family::One, product_id(&id)?, Query(&query), &headers).await
 }
 
 /// `GET /reviews?product_id=`
 pub(crate) async fn of_query(
     State(read): State<Read>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
     let query = query.unwrap_or_default();
-    answer(&read, Family::Two, Query(&query).product_id()?, Query(&query)).await
+    answer(&read, read.family2, Query(&query).product_id()?, Query(&query), &headers).await
 }
 
 async fn answer(
@@ -35,14 +40,28 @@ async fn answer(
     family: Family,
     product_id: ProductId,
     query: Query<'_>,
+    headers: &HeaderMap,
 ) -> Result<Response, HttpProblem> {
-    let sort = query.sort(match family {
-        Family::One => Sort::Newest,
-        Family::Two => Sort::Relevant,
-    });
-    let (page, count) = (query.page()?, query.count()?);
-    let rows = Page { offset: (page - 1).saturating_mul(count), count };
-    let listed = retry_lost(|| primary::list_reviews(&read.primary, product_id, sort, rows)).await?;
-    let body = list_body(&ListAnswer { family, product_id, page, count, reviews: &listed.reviews })?;
-    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+    let tokens = Tokens::read(headers)?;
+    let default = if family == Family::One { Sort::Newest } else { Sort::Relevant };
+    let (count, total) = (query.count()?, query.total());
+    let Paging { sort, ratings, start, page, offset } =
+        pages::paging(read, product_id, query, default, count).await?;
+    // The primary has what any token names.
+    let needs = tokens.needs(read, &[product_id]).await?;
+    let wanted = ListQuery { sort, start, count, ratings, total };
+    let listed = retry_lost(|| primary::list_reviews(&read.primary, product_id, &wanted)).await?;
+    let reviews = &listed.reviews;
+    let body =
+        list_body(&ListAnswer { family, product_id, page, offset, count, total: listed.total, reviews })?;
+    let mut response = representation("application/json", body);
+    if let Some(place) = listed.next {
+        let after = pages::After { product_id, place, offset: offset.saturating_add(count) };
+        let next = pages::next_link(read, family, &wanted, &after).await?;
+        if let Ok(link) = HeaderValue::from_str(&next) {
+            response.headers_mut().insert(LINK, link);
+        }
+    }
+    needs.warn(&mut response);
+    Ok(response)
 }

@@ -4,14 +4,24 @@ mod config;
 
 mod router;
 
+mod jsonld;
 mod list;
 mod meta;
+mod one;
 
+mod consistency;
+mod metas;
+mod pages;
 mod query;
 
+use changes::{Patience, listener};
 use config::Config;
-use service::{Settings, health_routes, run, serve, stop_signal, with_manners};
+use futures_util::FutureExt;
+use service::{Settings, health_routes, run, serve, stop_signal, together, with_limit, with_manners};
 use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -20,12 +30,26 @@ async fn main() -> ExitCode {
 
 async fn read(settings: Settings) -> anyhow::Result<()> {
     let config = Config::read(settings)?;
-    let state = router::Read { primary: config.primary, meta: config.meta };
+    let shutdown = stop_signal()?;
+    let (listening, listener) = listener(config.broker, "read: changes", shutdown.clone());
+    let state = router::Read {
+        primary: config.primary,
+        meta: config.meta,
+        listener,
+        patience: Patience::default(),
+        cursor_key: Arc::new(OnceCell::new()),
+        family2: config.family2,
+    };
     let stores = state.clone();
     let ready = move || {
         let stores = stores.clone();
         async move { stores.are_ready().await }
     };
-    let app = with_manners(router::routes().merge(health_routes(ready))).with_state(state);
-    serve(config.listen, app, stop_signal()?).await
+    let routes = with_limit(router::routes(), config.requests_max).merge(health_routes(ready));
+    let app = with_manners(routes, config.cors).with_state(state);
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(config.listen, app, shutdown.clone()));
+    tasks.spawn(listening.map(Ok));
+    together(tasks, &shutdown).await
 }

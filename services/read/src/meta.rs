@@ -1,45 +1,72 @@
-//! What a product's reviews add up to.
+//! What a product's reviews add up to, and those of many.
 
+use crate::consistency::{Needs, Tokens};
+use crate::metas::metas;
 use crate::query::{Query, product_id};
 use crate::router::Read;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_TYPE, WARNING};
-use axum::response::{IntoResponse, Response};
-use contract::{Family, Problem, meta_body};
+use axum::http::header::{HeaderMap, WARNING};
+use axum::response::Response;
+use contract::{Family, meta_body, metas_body};
 use domain::ProductId;
-use postgres::retry_lost;
-use service::{HttpProblem, PathText};
+use service::{HttpProblem, PathText, representation};
 
 /// Says that a product stands still, since an event of it could not be applied.
-const PARKED: HeaderValue = HeaderValue::from_static("199 - \"this product's meta is not up to date\"");
+pub(crate) const PARKED: HeaderValue =
+    HeaderValue::from_static("199 - \"this product's meta is not up to date\"");
 
 /// `GET /reviews/:product_id/meta`
 pub(crate) async fn of_path(
     State(read): State<Read>,
     PathText(id): PathText,
+    headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
-    answer(&read, Family::One, product_id(&id)?).await
+    one(&read, Family::One, product_id(&id)?, &headers).await
 }
 
-/// `GET /reviews/meta?product_id=`
+/// `GET /reviews/meta?product_id=` and `?product_ids=`
 pub(crate) async fn of_query(
     State(read): State<Read>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
-    answer(&read, Family::Two, Query(&query.unwrap_or_default()).product_id()?).await
+    let query = query.unwrap_or_default();
+    match Query(&query).product_ids()? {
+        Some(products) => many(&read, &products, &headers).await,
+        None => one(&read, read.family2, Query(&query).product_id()?, &headers).await,
+    }
 }
 
-async fn answer(read: &Read, family: Family, product_id: ProductId) -> Result<Response, HttpProblem> {
-    let answer = retry_lost(|| meta::product_answer(&read.meta, product_id)).await?;
-    let answer = answer.ok_or_else(|| {
-        tracing::warn!("meta has no generation yet: no projector has run");
-        Problem::unavailable()
-    })?;
-    let body = meta_body(family, product_id, &answer.meta)?;
-    let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
-    if answer.parked {
-        response.headers_mut().insert(WARNING, PARKED);
+async fn one(
+    read: &Read,
+    family: Family,
+    product_id: ProductId,
+    headers: &HeaderMap,
+) -> Result<Response, HttpProblem> {
+    let tokens = Tokens::read(headers)?;
+    let needs = tokens.needs(read, &[product_id]).await?;
+    let answers = metas(read, &[product_id], &tokens, &needs).await?;
+    let parked = answers.iter().any(|answer| answer.parked);
+    let bodies = answers.iter().map(|answer| meta_body(family, product_id, &answer.meta));
+    let body = bodies.collect::<Result<Vec<_>, _>>()?.concat();
+    Ok(answer(body, parked, &needs))
+}
+
+async fn many(read: &Read, products: &[ProductId], headers: &HeaderMap) -> Result<Response, HttpProblem> {
+    let tokens = Tokens::read(headers)?;
+    let needs = tokens.needs(read, products).await?;
+    let answers = metas(read, products, &tokens, &needs).await?;
+    let parked = answers.iter().any(|answer| answer.parked);
+    let metas: Vec<_> = products.iter().copied().zip(answers.into_iter().map(|answer| answer.meta)).collect();
+    Ok(answer(metas_body(read.family2, &metas)?, parked, &needs))
+}
+
+fn answer(body: Vec<u8>, parked: bool, needs: &Needs) -> Response {
+    let mut response = representation("application/json", body);
+    if parked {
+        response.headers_mut().append(WARNING, PARKED);
     }
-    Ok(response)
+    needs.warn(&mut response);
+    response
 }

@@ -1,40 +1,59 @@
 //! All routes of the read service.
 
-use crate::{list, meta};
+use crate::{jsonld, list, meta, one};
 use axum::Router;
 use axum::routing::get;
+use changes::{Listener, Patience};
+use contract::{CursorKey, Family};
 use domain::ProductId;
+use primary::{ListQuery, Sort, Start};
+use service::{public_routes, with_representations};
 use sqlx::PgPool;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// What handlers work with.
 #[derive(Debug, Clone)]
 pub(crate) struct Read {
     pub(crate) primary: PgPool,
     pub(crate) meta: PgPool,
+    /// Hears of what moves in meta.
+    pub(crate) listener: Listener,
+    /// Whether waiting for meta pays.
+    pub(crate) patience: Patience,
+    /// What cursors are signed with, once it was needed.
+    pub(crate) cursor_key: Arc<OnceCell<CursorKey>>,
+    /// The types on the paths of family 2.
+    pub(crate) family2: Family,
 }
 
 impl Read {
     /// Whether both databases answer, and meta has a generation to answer from.
     pub(crate) async fn are_ready(&self) -> bool {
         let Ok(product) = ProductId::try_from(1) else { return false };
-        let page = primary::Page { offset: 0, count: 0 };
-        let list = primary::list_reviews(&self.primary, product, primary::Sort::Newest, page);
+        let nothing = ListQuery {
+            sort: Sort::Newest,
+            start: Start::Offset(0),
+            count: 0,
+            ratings: Vec::new(),
+            total: false,
+        };
+        let list = primary::list_reviews(&self.primary, product, &nothing);
         let meta = ::meta::product_answer(&self.meta, product);
         list.await.is_ok() && matches!(meta.await, Ok(Some(_)))
     }
 }
 
 pub(crate) fn routes() -> Router<Read> {
-    let mut router = Router::new();
-    for (path, method) in [
+    let router = public_routes([
         // Family 1.
-        ("/reviews/{product_id}/list", get(list::of_path)),
-        ("/reviews/{product_id}/meta", get(meta::of_path)),
+        ("/reviews/{id}/list", get(list::of_path)),
+        ("/reviews/{id}/meta", get(meta::of_path)),
+        ("/reviews/{id}/jsonld", get(jsonld::of_path)),
         // Family 2.
         ("/reviews", get(list::of_query)),
         ("/reviews/meta", get(meta::of_query)),
-    ] {
-        router = router.route(path, method.clone()).route(&format!("{path}/"), method);
-    }
-    router
+        ("/reviews/{id}", get(one::of_id)),
+    ]);
+    with_representations(router)
 }

@@ -99,9 +99,8 @@ async fn an_import_again_changes_nothing_and_a_larger_one_adds_the_rest() {
     let folder = Folder::with(REVIEWS_2019, SOME_PHOTOS, SOME_CHARACTERISTICS, SOME_VALUES);
     imported(&database, &folder).await;
     // A vote in between is no other content.
-    let voted =
-        primary::mark_helpful(&database.pool, 2.try_into().unwrap(), uuid::Uuid::now_v7(), None).await;
-    assert!(voted.unwrap().is_some());
+    let voted = testkit::vote(&database.pool, 2.try_into().unwrap(), primary::VoteKind::Helpful).await;
+    assert!(voted.is_some());
     let before = content(&database.pool).await;
     let said = imported(&database, &folder).await;
     assert_eq!(counts(&said, "reviews.csv"), [3, 0, 3, 0], "{said}");

@@ -180,12 +180,11 @@ async fn write(pool: &PgPool, writer: i64, stop: &AtomicBool, posts: &AtomicU64,
     let mut number = writer;
     while !stop.load(Ordering::Relaxed) {
         number += 7;
-        let (product, event) = (product(number % 200 + 1), uuid::Uuid::now_v7());
-        primary::post_review(pool, product, &new_review(number % 5 + 1), event, None).await.unwrap();
+        testkit::post(pool, product(number % 200 + 1), &new_review(number % 5 + 1)).await;
         posts.fetch_add(1, Ordering::Relaxed);
         // Reviews of the files, some of which are there already.
         let review = (1_000_000 + number % 6000).try_into().unwrap();
-        if primary::mark_helpful(pool, review, uuid::Uuid::now_v7(), None).await.unwrap().is_some() {
+        if testkit::vote(pool, review, primary::VoteKind::Helpful).await.is_some() {
             votes.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -1,15 +1,21 @@
 //! Settings of the write service.
 
 use broker::BrokerAddress;
-use service::Settings;
+use service::{Cors, Settings};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Connections to the primary at most: a statement takes well under a millisecond, so these carry
 /// thousands a second, and more would only wait for the same disk.
 const PRIMARY_CONNECTIONS_MAX: u32 = 16;
+/// Requests under way at most. Most of them wait until readers show what they changed, which takes a
+/// place here and nothing else.
+const REQUESTS_MAX: usize = 1024;
 /// Reports that hide a review.
 const REPORT_THRESHOLD: i32 = 1;
+/// Longest wait until readers show a change, in milliseconds.
+const VISIBLE_TIMEOUT_MS: u64 = 500;
 
 /// What the service was told.
 #[derive(Debug)]
@@ -18,7 +24,10 @@ pub(crate) struct Config {
     pub(crate) primary: PgPool,
     pub(crate) primary_options: PgConnectOptions,
     pub(crate) broker: BrokerAddress,
+    pub(crate) cors: Cors,
+    pub(crate) requests_max: usize,
     pub(crate) report_threshold: i32,
+    pub(crate) visible_timeout: Duration,
 }
 
 impl Config {
@@ -30,7 +39,10 @@ impl Config {
             primary: settings.pool("PRIMARY", PRIMARY_CONNECTIONS_MAX)?,
             primary_options: settings.database("PRIMARY")?,
             broker: settings.broker()?,
+            cors: settings.cors()?,
+            requests_max: settings.requests_max(REQUESTS_MAX)?,
             report_threshold,
+            visible_timeout: Duration::from_millis(settings.or("VISIBLE_TIMEOUT_MS", VISIBLE_TIMEOUT_MS)?),
         })
     }
 }

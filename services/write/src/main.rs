@@ -4,17 +4,25 @@ mod config;
 
 mod router;
 
+mod command;
 mod post_review;
 mod vote;
+
+mod visibility;
 
 mod publisher;
 mod relay;
 mod sequencer;
 
+mod forget;
+
+use changes::{Patience, announcer, listener};
 use config::Config;
-use service::{Settings, health_routes, run, serve, stop_signal, together, with_manners};
+use futures_util::FutureExt;
+use service::{Settings, health_routes, run, serve, stop_signal, together, with_limit, with_manners};
 use std::process::ExitCode;
 use tokio::task::JoinSet;
+use visibility::Visibility;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,18 +32,34 @@ async fn main() -> ExitCode {
 async fn write(settings: Settings) -> anyhow::Result<()> {
     let config = Config::read(settings)?;
     let shutdown = stop_signal()?;
-    let (relay, written) = relay::relay(&config, shutdown.clone());
+    let (announcing, announcer) = announcer(config.broker.clone(), "write: changes", shutdown.clone());
+    let (listening, listener) = listener(config.broker.clone(), "write: changes", shutdown.clone());
+    let (relay, written) = relay::relay(&config, announcer.clone(), shutdown.clone());
+    let forgetting = forget::run(config.primary.clone(), shutdown.clone());
 
     let pool = config.primary.clone();
     let ready = move || {
         let pool = pool.clone();
         async move { primary::log_epoch(&pool).await.is_ok() }
     };
-    let state = router::Write { primary: config.primary, report_threshold: config.report_threshold, written };
-    let app = with_manners(router::routes().merge(health_routes(ready))).with_state(state);
+    let visibility = Visibility {
+        announcer,
+        listener,
+        timeout: config.visible_timeout,
+        written,
+        of_primary: Patience::default(),
+        of_meta: Patience::default(),
+    };
+    let state =
+        router::Write { primary: config.primary, report_threshold: config.report_threshold, visibility };
+    let routes = with_limit(router::routes(), config.requests_max).merge(health_routes(ready));
+    let app = with_manners(routes, config.cors).with_state(state);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(config.listen, app, shutdown.clone()));
     tasks.spawn(relay);
+    tasks.spawn(announcing.map(Ok));
+    tasks.spawn(listening.map(Ok));
+    tasks.spawn(forgetting);
     together(tasks, &shutdown).await
 }

@@ -1,17 +1,17 @@
 //! A front end adds a review.
 
+use crate::command::{self, Headers};
 use crate::router::Write;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use contract::Problem;
 use domain::{FieldError, NewReview, ProductId, lenient_integer, read_new_review};
 use serde::Serialize;
 use serde_json::Value;
-use service::{HttpProblem, PathText, read_json, traceparent};
-use uuid::Uuid;
+use service::{HttpProblem, PathText, read_body, read_json};
 
 #[derive(Serialize)]
 struct Answer {
@@ -30,11 +30,12 @@ pub(crate) async fn of_product(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpProblem> {
-    let body = read_json(body).await?;
+    let body = read_body(body).await?;
+    let json = read_json(&body)?;
     let product_id =
         product_id.parse().map_err(|_| Problem::unprocessable("Error: invalid product_id provided"))?;
-    let review = read_new_review(&body).map_err(|refused| Problem::invalid_fields(refused.0))?;
-    store(&write, product_id, review, &headers).await
+    let review = read_new_review(&json).map_err(|refused| Problem::invalid_fields(refused.0))?;
+    store(&write, product_id, review, &headers, &body).await
 }
 
 /// `POST /reviews`: the product is in the body.
@@ -43,9 +44,10 @@ pub(crate) async fn of_body(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpProblem> {
-    let body = read_json(body).await?;
-    match (read_product(&body), read_new_review(&body)) {
-        (Ok(product_id), Ok(review)) => store(&write, product_id, review, &headers).await,
+    let body = read_body(body).await?;
+    let json = read_json(&body)?;
+    match (read_product(&json), read_new_review(&json)) {
+        (Ok(product_id), Ok(review)) => store(&write, product_id, review, &headers, &body).await,
         (product_id, review) => {
             let mut errors: Vec<FieldError> = product_id.err().into_iter().collect();
             errors.extend(review.err().into_iter().flat_map(|refused| refused.0));
@@ -70,21 +72,26 @@ async fn store(
     product_id: ProductId,
     review: NewReview,
     headers: &HeaderMap,
+    body: &[u8],
 ) -> Result<Response, HttpProblem> {
-    let posted =
-        primary::post_review(&write.primary, product_id, &review, Uuid::now_v7(), traceparent(headers))
-            .await?;
-    write.written.notify_one();
+    let headers = Headers::read(headers)?;
+    let command = headers.command(&[body]);
+    let outcome = primary::post_review(&write.primary, product_id, &review, &command).await?;
+    let (posted, now) = command::done(outcome)?;
+    if now {
+        write.visibility.committed(product_id, posted.reached.version);
+    }
     // What the product does not have was not stored either.
     let mut ignored_characteristics = review.ignored_characteristics;
     let foreign = review.characteristics.into_iter().filter(|(id, ..)| !posted.characteristics.contains(id));
     ignored_characteristics.extend(foreign.map(|(.., name)| name));
-    let answer = Answer {
+    let body = Answer {
         review_id: posted.review_id.get(),
         product_id: product_id.get(),
         ignored_characteristics,
         ignored_photos: review.ignored_photos,
     };
     let location = [(header::LOCATION, format!("/reviews/{}", posted.review_id))];
-    Ok((StatusCode::CREATED, location, Json(answer)).into_response())
+    let created = (StatusCode::CREATED, location, Json(body));
+    Ok(command::answer(write, &headers, posted.reached, true, created).await)
 }

@@ -2,7 +2,8 @@
 
 use crate::relay::STATEMENT_TIMEOUT;
 use broker::{BrokerAddress, BrokerError, Message, Outcome, Publisher};
-use contract::{MESSAGE_EVENTS_MAX, queue_of, write_batch};
+use changes::Announcer;
+use contract::{MESSAGE_EVENTS_MAX, Store, queue_of, write_batch};
 use domain::{Epoch, LogEvent, Part, Position};
 use postgres::in_time;
 use service::{Shutdown, log_chain};
@@ -30,6 +31,7 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) async fn run(
     mut connection: PgConnection,
     broker: &BrokerAddress,
+    announcer: &Announcer,
     sequenced: &Notify,
     shutdown: &Shutdown,
 ) -> Result<(), sqlx::Error> {
@@ -41,7 +43,7 @@ pub(crate) async fn run(
             Ok(publisher) => {
                 tracing::info!(?broker, "the relay publishes");
                 pause = CONNECT_PAUSE_MIN;
-                match publish(&mut connection, &publisher, sequenced, shutdown).await {
+                match publish(&mut connection, &publisher, announcer, sequenced, shutdown).await {
                     Ok(()) => {
                         publisher.close().await;
                         break;
@@ -79,6 +81,7 @@ impl From<BrokerError> for Stopped {
 async fn publish(
     connection: &mut PgConnection,
     publisher: &Publisher,
+    announcer: &Announcer,
     sequenced: &Notify,
     shutdown: &Shutdown,
 ) -> Result<(), Stopped> {
@@ -99,6 +102,10 @@ async fn publish(
             let next = tokio::time::timeout(IDLE_TICK, sequenced.notified());
             let _ = shutdown.unless_stopped(next).await;
             continue;
+        }
+        // Once more: a service may have ended after a commit and before it could say so.
+        for event in &events {
+            announcer.announce(Store::Primary, event.product_id, event.version);
         }
         offer(publisher, messages(epoch, &events), shutdown).await?;
         let offered = last_positions(&events);

@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::{publisher, sequencer};
 use broker::BrokerAddress;
+use changes::Announcer;
 use postgres::in_time;
 use service::{Shutdown, log_chain};
 use sqlx::ConnectOptions;
@@ -25,16 +26,18 @@ pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The relay as a task, and what to notify after each commit.
 pub(crate) fn relay(
     config: &Config,
+    announcer: Announcer,
     shutdown: Shutdown,
 ) -> (impl Future<Output = anyhow::Result<()>> + Send + 'static, Arc<Notify>) {
     let written = Arc::new(Notify::new());
     let (primary, broker) = (config.primary_options.clone(), config.broker.clone());
-    (run(primary, broker, written.clone(), shutdown), written)
+    (run(primary, broker, announcer, written.clone(), shutdown), written)
 }
 
 async fn run(
     primary: PgConnectOptions,
     broker: BrokerAddress,
+    announcer: Announcer,
     written: Arc<Notify>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
@@ -44,7 +47,7 @@ async fn run(
         let result = match lead {
             Ok(connection) => {
                 tracing::info!("the relay is active");
-                active(connection, &primary, &broker, &written, &shutdown).await
+                active(connection, &primary, &broker, &announcer, &written, &shutdown).await
             }
             Err(error) => Err(error),
         };
@@ -70,6 +73,7 @@ async fn active(
     lead: PgConnection,
     primary: &PgConnectOptions,
     broker: &BrokerAddress,
+    announcer: &Announcer,
     written: &Notify,
     shutdown: &Shutdown,
 ) -> Result<(), sqlx::Error> {
@@ -77,7 +81,7 @@ async fn active(
     let publisher_connection = in_time(STATEMENT_TIMEOUT, primary.connect()).await?;
     tokio::try_join!(
         sequencer::run(lead, written, &sequenced, shutdown),
-        publisher::run(publisher_connection, broker, &sequenced, shutdown),
+        publisher::run(publisher_connection, broker, announcer, &sequenced, shutdown),
     )?;
     Ok(())
 }

@@ -10,8 +10,11 @@ mod publisher;
 
 mod subscription;
 
+mod changes;
+
 mod depth;
 
+pub use changes::{ChangeReceiver, ChangeSender};
 pub use connection::{AddressInvalid, BrokerAddress, BrokerError};
 pub use depth::{QueueDepth, queue_depths};
 pub use publisher::{Message, Outcome, Publisher};

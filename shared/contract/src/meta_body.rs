@@ -22,12 +22,29 @@ pub fn meta_body(
     product_id: ProductId,
     meta: &ProductMeta,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Body {
-        product_id: product_id.to_string(),
-        ratings: Ratings(family, meta),
-        recommended: Recommended(family, meta),
-        characteristics: Characteristics(family, meta),
-    })
+    serde_json::to_vec(&Body::of(family, product_id, meta))
+}
+
+/// Writes the metas of many products as a JSON array.
+///
+/// # Errors
+/// Never in practice: there is nothing in it that JSON cannot say.
+pub fn metas_body(family: Family, metas: &[(ProductId, ProductMeta)]) -> Result<Vec<u8>, serde_json::Error> {
+    let bodies: Vec<Body<'_>> = metas.iter().map(|(id, meta)| Body::of(family, *id, meta)).collect();
+    serde_json::to_vec(&bodies)
+}
+
+impl<'a> Body<'a> {
+    fn of(family: Family, product_id: ProductId, meta: &'a ProductMeta) -> Self {
+        // Front ends in transition read meta in the types of family 1.
+        let family = if family == Family::Two { Family::Two } else { Family::One };
+        Body {
+            product_id: product_id.to_string(),
+            ratings: Ratings(family, meta),
+            recommended: Recommended(family, meta),
+            characteristics: Characteristics(family, meta),
+        }
+    }
 }
 
 struct Ratings<'a>(Family, &'a ProductMeta);
@@ -37,7 +54,7 @@ struct Characteristics<'a>(Family, &'a ProductMeta);
 /// Old front ends add the counts up (a string would be concatenated), new ones expect strings.
 fn count_entry<M: SerializeMap>(map: &mut M, family: Family, key: &str, count: i64) -> Result<(), M::Error> {
     match family {
-        Family::One => map.serialize_entry(key, &count),
+        Family::One | Family::Transition => map.serialize_entry(key, &count),
         Family::Two => map.serialize_entry(key, &count.to_string()),
     }
 }
@@ -59,10 +76,10 @@ impl Serialize for Recommended<'_> {
         let Recommended(family, meta) = self;
         let mut map = serializer.serialize_map(None)?;
         let (no, yes) = match family {
-            Family::One => ("0", "1"),
+            Family::One | Family::Transition => ("0", "1"),
             Family::Two => ("false", "true"),
         };
-        if *family == Family::One || meta.ratings.iter().any(|count| *count != 0) {
+        if *family != Family::Two || meta.ratings.iter().any(|count| *count != 0) {
             count_entry(&mut map, *family, no, meta.recommended_false)?;
             count_entry(&mut map, *family, yes, meta.recommended_true)?;
         }
@@ -83,7 +100,7 @@ impl Serialize for Characteristics<'_> {
         let mut map = serializer.serialize_map(Some(meta.characteristics.len()))?;
         for c in &meta.characteristics {
             let value = match family {
-                Family::One => four_decimals(c.sum, c.count),
+                Family::One | Family::Transition => four_decimals(c.sum, c.count),
                 Family::Two => postgres_decimals(c.sum, c.count),
             };
             map.serialize_entry(&c.name, &Characteristic { id: c.id.get(), value })?;
@@ -136,5 +153,17 @@ mod tests {
         let two = r#"{"product_id":"2","ratings":{},"recommended":{},"characteristics":{}}"#;
         assert_eq!(body(Family::One, &ProductMeta::default()), one);
         assert_eq!(body(Family::Two, &ProductMeta::default()), two);
+    }
+
+    #[test]
+    fn many_are_an_array_and_in_transition_numbers() {
+        let product = |id: i64| ProductId::try_from(id).unwrap();
+        let metas = [(product(2), rated()), (product(9), ProductMeta::default())];
+        let array = |family| String::from_utf8(metas_body(family, &metas).unwrap()).unwrap();
+        let two = body(Family::Two, &rated());
+        let empty = r#"{"product_id":"9","ratings":{},"recommended":{},"characteristics":{}}"#;
+        assert_eq!(array(Family::Two), format!("[{two},{empty}]"));
+        assert_eq!(array(Family::Transition), array(Family::One));
+        assert_eq!(metas_body(Family::Two, &[]).unwrap(), b"[]");
     }
 }

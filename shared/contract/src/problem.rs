@@ -44,6 +44,19 @@ impl Problem {
         Self::new(405, "/problems/method-not-allowed", "Method not allowed", detail)
     }
 
+    /// The first request with the same `Idempotency-Key` is not answered yet.
+    pub fn under_way() -> Self {
+        let detail = "a request with this Idempotency-Key is under way; send it again after the seconds in \
+                      Retry-After for its answer";
+        Self::new(409, "/problems/under-way", "Under way", detail)
+    }
+
+    /// The `Idempotency-Key` belongs to another request.
+    pub fn key_taken() -> Self {
+        let detail = "this Idempotency-Key was used for another request; use a new one for each";
+        Self::new(422, "/problems/idempotency-key-taken", "Idempotency-Key taken", detail)
+    }
+
     /// The body is too large.
     pub fn too_large(bytes_max: usize) -> Self {
         let detail = format!("the body must be at most {bytes_max} bytes long");

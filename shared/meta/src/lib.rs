@@ -10,7 +10,7 @@ mod products;
 
 mod status;
 
-pub use answer::{MetaAnswer, product_answer};
+pub use answer::{MetaAnswer, product_answer, product_answers};
 pub use checkpoint::{Checkpoint, lock_checkpoints, move_checkpoints, read_checkpoints};
 pub use generation::{begin_first_generation, live_generations};
 pub use park::{Parking, mark_parked, park};

@@ -1,9 +1,13 @@
 //! The primary database: every statement on it, in the order in which a review meets them.
 
+mod command;
 mod post;
 mod vote;
 
+mod stream;
+
 mod list;
+mod product_meta;
 
 mod sequence;
 
@@ -15,13 +19,16 @@ mod status;
 
 pub mod import;
 
-pub use list::{Page, ReviewPage, Sort, list_reviews};
+pub use command::{Command, IdempotencyKey, Outcome, Reached, forget_keys};
+pub use list::{ListQuery, OneReview, Place, ReviewPage, Sort, Start, cursor_key, list_reviews, one_review};
 pub use log::{LogRange, Pulled, log_epoch, log_heads, product_events, pull_events};
 pub use post::{Posted, post_review};
+pub use product_meta::product_meta;
 pub use publish::{hold_relay_lock, raise_published, skip_backlog, unpublished_events};
 pub use sequence::{SEQUENCE_EVENTS_MAX, sequence_events, sequence_part};
 pub use status::{PartStatus, log_status};
-pub use vote::{Voted, mark_helpful, report};
+pub use stream::{product_reached, products_reached};
+pub use vote::{Vote, VoteKind, vote};
 
 /// Creates and changes the tables of this database.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/primary");

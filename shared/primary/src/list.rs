@@ -1,8 +1,8 @@
-//! A page of a product's reviews, in one statement with the product's version.
+//! Reviews as readers see them, each answer in one statement with the product's version.
 
 use crate::unfit;
 use chrono::{DateTime, Utc};
-use domain::{ListedReview, Photo, ProductId, Version};
+use domain::{ListedReview, Photo, ProductId, Rating, ReviewId, Version};
 use sqlx::PgPool;
 use sqlx::types::Json;
 
@@ -17,13 +17,39 @@ pub enum Sort {
     Relevant,
 }
 
-/// Which rows of the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
-    /// Rows before the page.
-    pub offset: i64,
-    /// Rows of the page at most.
+/// Which reviews of a product, and how many of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListQuery {
+    /// The order.
+    pub sort: Sort,
+    /// Where the page begins.
+    pub start: Start,
+    /// Reviews of the page at most.
     pub count: i64,
+    /// Only reviews with these stars; none given means all.
+    pub ratings: Vec<Rating>,
+    /// Whether to count all that are listed under the filter.
+    pub total: bool,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// After this many rows.
+    Offset(i64),
+    /// After this row, wherever it stands by now.
+    After(Place),
+}
+
+/// A row's place in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// What the order looks at before the date: helpful votes, or their logarithm; 0 for `Newest`.
+    pub rank: i32,
+    /// The date.
+    pub date: DateTime<Utc>,
+    /// The id.
+    pub review_id: ReviewId,
 }
 
 /// A page, and how far the product was when it was read.
@@ -33,10 +59,27 @@ pub struct ReviewPage {
     pub version: Version,
     /// The page's reviews, in order.
     pub reviews: Vec<ListedReview>,
+    /// The last row's place, when there are more rows after it.
+    pub next: Option<Place>,
+    /// Number of reviews that are listed under the filter, if it was asked for.
+    pub total: Option<i64>,
+}
+
+/// A review with its product.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OneReview {
+    /// Its product.
+    pub product_id: ProductId,
+    /// The product's version.
+    pub version: Version,
+    /// The review.
+    pub review: ListedReview,
 }
 
 struct Row {
     version: Option<i64>,
+    total: Option<i64>,
+    relevance: Option<i16>,
     review_id: Option<i64>,
     rating: Option<i16>,
     summary: Option<String>,
@@ -49,14 +92,22 @@ struct Row {
     photos: Option<Json<Vec<Photo>>>,
 }
 
-/// The one statement of all orders: a row at least, even for a product never heard of.
+/// The one statement of all orders: a row at least, even for a product never heard of. A page that
+/// begins nowhere in particular begins after the highest row there can be, so that one index condition
+/// serves both.
 macro_rules! list {
-    ($name:tt, $order:tt, $product_id:expr, $page:expr) => {
+    ($name:tt, $order:tt, $after:tt, $product_id:expr, $page:expr $(, $rank:expr)?) => {
         sqlx::query_as!(
             Row,
             $name
                 + r#"
-            SELECT s.version AS "version?", r.review_id AS "review_id?", r.rating AS "rating?", r.summary AS "summary?",
+            SELECT s.version AS "version?",
+                   CASE WHEN $6::boolean THEN (
+                       SELECT count(*) FROM reviews
+                       WHERE part = $1 AND product_id = $2 AND NOT hidden_by_reports AND NOT hidden_by_moderation
+                         AND ($5::smallint[] = '{}' OR rating = ANY ($5))
+                   ) END AS "total?",
+                   r.relevance AS "relevance?", r.review_id AS "review_id?", r.rating AS "rating?", r.summary AS "summary?",
                    r.recommend AS "recommend?", r.response, r.body AS "body?", r.date AS "date?",
                    r.reviewer_name AS "reviewer_name?", r.helpfulness AS "helpfulness?",
                    r.photos AS "photos?: Json<Vec<Photo>>"
@@ -68,6 +119,10 @@ macro_rules! list {
                            relevance, photos
                     FROM reviews
                     WHERE part = $1 AND product_id = $2 AND NOT hidden_by_reports AND NOT hidden_by_moderation
+                      AND ($5::smallint[] = '{}' OR rating = ANY ($5))
+                      AND "#
+                + $after
+                + r#"
                     ORDER BY "#
                 + $order
                 + r#" OFFSET $3 LIMIT $4
@@ -78,9 +133,44 @@ macro_rules! list {
             $product_id.part().get(),
             $product_id.get(),
             $page.offset,
-            $page.count,
+            $page.limit,
+            &$page.ratings,
+            $page.total,
+            $page.after_date,
+            $page.after_id,
+            $($rank)?
         )
     };
+}
+
+/// A [`ListQuery`] as the statement takes it.
+struct Page {
+    offset: i64,
+    limit: i64,
+    ratings: Vec<i16>,
+    total: bool,
+    after_date: Option<DateTime<Utc>>,
+    after_id: Option<i64>,
+    after_rank: Option<i32>,
+}
+
+impl Page {
+    fn of(query: &ListQuery) -> Self {
+        let (offset, after) = match query.start {
+            Start::Offset(offset) => (offset, None),
+            Start::After(place) => (0, Some(place)),
+        };
+        Page {
+            offset,
+            // One more than asked for tells whether there are more.
+            limit: if query.count > 0 { query.count + 1 } else { 0 },
+            ratings: query.ratings.iter().map(|rating| rating.get()).collect(),
+            total: query.total,
+            after_date: after.map(|place| place.date),
+            after_id: after.map(|place| place.review_id.get()),
+            after_rank: after.map(|place| place.rank),
+        }
+    }
 }
 
 /// Reads a page of the reviews that are listed: neither reported too often nor hidden.
@@ -90,29 +180,101 @@ macro_rules! list {
 pub async fn list_reviews(
     pool: &PgPool,
     product_id: ProductId,
-    sort: Sort,
-    page: Page,
+    query: &ListQuery,
 ) -> Result<ReviewPage, sqlx::Error> {
-    let rows = match sort {
+    let page = Page::of(query);
+    let mut rows = match query.sort {
         Sort::Newest => {
-            list!("-- reviews.list.newest", "date DESC, review_id DESC", product_id, page)
-                .fetch_all(pool)
-                .await?
+            list!(
+                "-- reviews.list.newest",
+                "date DESC, review_id DESC",
+                "(date, review_id) < (coalesce($7, 'infinity'::timestamptz), coalesce($8, 9223372036854775807))",
+                product_id,
+                page
+            )
+            .fetch_all(pool)
+            .await?
         }
         Sort::Helpful => {
-            list!("-- reviews.list.helpful", "helpfulness DESC, date DESC, review_id DESC", product_id, page)
-                .fetch_all(pool)
-                .await?
+            list!(
+                "-- reviews.list.helpful",
+                "helpfulness DESC, date DESC, review_id DESC",
+                "(helpfulness, date, review_id) < (coalesce($9, 2147483647), coalesce($7, 'infinity'::timestamptz), coalesce($8, 9223372036854775807))",
+                product_id,
+                page,
+                page.after_rank
+            )
+            .fetch_all(pool)
+            .await?
         }
         Sort::Relevant => {
-            list!("-- reviews.list.relevant", "relevance DESC, date DESC, review_id DESC", product_id, page)
-                .fetch_all(pool)
-                .await?
+            list!(
+                "-- reviews.list.relevant",
+                "relevance DESC, date DESC, review_id DESC",
+                "(relevance, date, review_id) < (coalesce($9, 2147483647), coalesce($7, 'infinity'::timestamptz), coalesce($8, 9223372036854775807))",
+                product_id,
+                page,
+                page.after_rank
+            )
+            .fetch_all(pool)
+            .await?
         }
     };
     let version = Version(rows.first().and_then(|row| row.version).unwrap_or(0));
+    let total = rows.first().and_then(|row| row.total);
+    let count = usize::try_from(query.count).unwrap_or(0);
+    let next =
+        if rows.len() > count { rows[..count].last().and_then(|row| place(query.sort, row)) } else { None };
+    rows.truncate(count.max(1));
     let reviews = rows.into_iter().filter_map(listed).collect::<Result<_, _>>()?;
-    Ok(ReviewPage { version, reviews })
+    Ok(ReviewPage { version, reviews, next, total })
+}
+
+fn place(sort: Sort, row: &Row) -> Option<Place> {
+    let rank = match sort {
+        Sort::Newest => 0,
+        Sort::Helpful => row.helpfulness?,
+        Sort::Relevant => i32::from(row.relevance?),
+    };
+    Some(Place { rank, date: row.date?, review_id: row.review_id?.try_into().ok()? })
+}
+
+/// Reads a review, if it is one that is listed.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn one_review(pool: &PgPool, review_id: ReviewId) -> Result<Option<OneReview>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"-- reviews.one
+        SELECT r.product_id, s.version AS "version?", r.rating, r.summary, r.recommend, r.response, r.body, r.date,
+               r.reviewer_name, r.helpfulness, r.photos AS "photos: Json<Vec<Photo>>"
+        FROM reviews r
+        LEFT JOIN product_stream s ON s.part = r.part AND s.product_id = r.product_id
+        WHERE r.review_id = $1 AND NOT r.hidden_by_reports AND NOT r.hidden_by_moderation"#,
+        review_id.get(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| {
+        let product_id = row.product_id;
+        Ok(OneReview {
+            product_id: product_id.try_into().map_err(|e| unfit("reviews", "product_id", product_id, e))?,
+            version: Version(row.version.unwrap_or(0)),
+            review: ListedReview {
+                review_id,
+                rating: row.rating,
+                summary: row.summary,
+                recommend: row.recommend,
+                response: row.response,
+                body: row.body,
+                date: row.date,
+                reviewer_name: row.reviewer_name,
+                helpfulness: row.helpfulness,
+                photos: row.photos.0,
+            },
+        })
+    })
+    .transpose()
 }
 
 /// The row's review; `None` for the row that stands for an empty page.
@@ -133,4 +295,12 @@ fn listed(row: Row) -> Option<Result<ListedReview, sqlx::Error>> {
             photos: row.photos?.0,
         }),
     })
+}
+
+/// The key that cursors are signed with.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn cursor_key(pool: &PgPool) -> Result<Vec<u8>, sqlx::Error> {
+    sqlx::query_scalar!("-- cursor_key.read\nSELECT key FROM cursor_key").fetch_one(pool).await
 }

@@ -5,7 +5,7 @@
 
 use domain::{LogEvent, ReviewId};
 use primary::{
-    hold_relay_lock, list_reviews, mark_helpful, post_review, raise_published, report, sequence_events,
+    ListQuery, Sort, Start, VoteKind, hold_relay_lock, list_reviews, raise_published, sequence_events,
     skip_backlog, unpublished_events,
 };
 use sqlx::{Connection, PgConnection, PgPool, Row};
@@ -13,18 +13,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use testkit::{assert_log_is_whole, eventually, new_review, primary_database, product};
+use testkit::{assert_log_is_whole, eventually, new_review, post, primary_database, product, try_vote, vote};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 /// Posts `each` reviews over `products` products, voting for every second one, and returns the ids.
 async fn write(pool: PgPool, writer: i64, products: i64, each: i64) -> Vec<ReviewId> {
     let mut ids = Vec::new();
     for n in 0..each {
         let product = product((writer * 7 + n) % products + 1);
-        let posted = post_review(&pool, product, &new_review(n % 5 + 1), Uuid::now_v7(), None).await.unwrap();
+        let posted = post(&pool, product, &new_review(n % 5 + 1)).await;
         if n % 2 == 0 {
-            mark_helpful(&pool, posted.review_id, Uuid::now_v7(), None).await.unwrap().unwrap();
+            vote(&pool, posted.review_id, VoteKind::Helpful).await.unwrap();
         }
         ids.push(posted.review_id);
     }
@@ -104,7 +103,7 @@ async fn a_long_transaction_stalls_no_other_event() {
 
     let pool = database.pool_of("reviews_write");
     for _ in 0..10 {
-        post_review(&pool, product(1), &new_review(5), Uuid::now_v7(), None).await.unwrap();
+        post(&pool, product(1), &new_review(5)).await;
     }
     let mut connection = pool.acquire().await.unwrap();
     let heads = sequence_events(&mut connection).await.unwrap();
@@ -118,9 +117,9 @@ async fn a_backlog_of_one_part_does_not_starve_another() {
     let database = primary_database().await;
     let pool = database.pool_of("reviews_write");
     for _ in 0..250 {
-        post_review(&pool, product(64), &new_review(5), Uuid::now_v7(), None).await.unwrap();
+        post(&pool, product(64), &new_review(5)).await;
     }
-    post_review(&pool, product(63), &new_review(5), Uuid::now_v7(), None).await.unwrap();
+    post(&pool, product(63), &new_review(5)).await;
     let mut connection = pool.acquire().await.unwrap();
     let heads = sequence_events(&mut connection).await.unwrap();
     let mut heads: Vec<_> = heads.iter().map(|(part, pos)| (part.get(), pos.0)).collect();
@@ -133,7 +132,7 @@ async fn median_tick(pool: &PgPool, connection: &mut PgConnection) -> Duration {
     let mut ticks = Vec::new();
     for _ in 0..10 {
         for n in 1..=50 {
-            post_review(pool, product(n), &new_review(4), Uuid::now_v7(), None).await.unwrap();
+            post(pool, product(n), &new_review(4)).await;
         }
         let begun = Instant::now();
         while !sequence_events(connection).await.unwrap().is_empty() {}
@@ -232,13 +231,13 @@ async fn what_was_not_offered_is_read_in_order_and_a_long_backlog_is_skipped() {
 async fn votes_helpfulness_and_version_agree() {
     let database = primary_database().await;
     let pool = database.pool_of("reviews_write");
-    let posted = post_review(&pool, product(9), &new_review(5), Uuid::now_v7(), None).await.unwrap();
+    let posted = post(&pool, product(9), &new_review(5)).await;
     let mut voters = JoinSet::new();
     for _ in 0..8 {
         let (pool, id) = (pool.clone(), posted.review_id);
         voters.spawn(async move {
             for _ in 0..25 {
-                mark_helpful(&pool, id, Uuid::now_v7(), None).await.unwrap().unwrap();
+                vote(&pool, id, VoteKind::Helpful).await.unwrap();
             }
         });
     }
@@ -264,8 +263,8 @@ async fn a_vote_for_an_id_that_two_reviews_have_is_an_error_and_counts_nothing()
         .unwrap();
     }
     let id = ReviewId::try_from(77).unwrap();
-    assert!(mark_helpful(&database.pool, id, Uuid::now_v7(), None).await.is_err());
-    assert!(report(&database.pool, id, 1, Uuid::now_v7(), None).await.is_err());
+    assert!(try_vote(&database.pool, id, VoteKind::Helpful).await.is_err());
+    assert!(try_vote(&database.pool, id, VoteKind::Report).await.is_err());
     let counted: i64 = sqlx::query_scalar("SELECT sum(helpfulness + reports) FROM reviews")
         .fetch_one(&database.pool)
         .await
@@ -317,6 +316,10 @@ async fn every_table_and_column_says_what_it_is() {
     assert!(silent.is_empty(), "without a comment: {silent:?}");
 }
 
+fn page(sort: Sort, offset: i64, count: i64) -> ListQuery {
+    ListQuery { sort, start: Start::Offset(offset), count, ratings: Vec::new(), total: false }
+}
+
 #[tokio::test]
 async fn pages_never_shuffle_and_hidden_reviews_are_not_listed() {
     let database = primary_database().await;
@@ -332,14 +335,11 @@ async fn pages_never_shuffle_and_hidden_reviews_are_not_listed() {
     .unwrap();
     let pool = database.pool_of("reviews_read");
     let (mut of_date, mut of_votes, mut of_log) = (Vec::new(), Vec::new(), Vec::new());
-    for (sort, listed) in [
-        (primary::Sort::Newest, &mut of_date),
-        (primary::Sort::Helpful, &mut of_votes),
-        (primary::Sort::Relevant, &mut of_log),
-    ] {
+    for (sort, listed) in
+        [(Sort::Newest, &mut of_date), (Sort::Helpful, &mut of_votes), (Sort::Relevant, &mut of_log)]
+    {
         for offset in (0..90).step_by(7) {
-            let page = primary::Page { offset, count: 7 };
-            let page = list_reviews(&pool, product(5), sort, page).await.unwrap();
+            let page = list_reviews(&pool, product(5), &page(sort, offset, 7)).await.unwrap();
             listed.extend(page.reviews.into_iter().map(|r| (r.date, r.helpfulness, r.review_id.get())));
         }
         let ids: BTreeSet<i64> = listed.iter().map(|(.., id)| *id).collect();
@@ -350,7 +350,6 @@ async fn pages_never_shuffle_and_hidden_reviews_are_not_listed() {
     assert!(of_date.is_sorted_by(|a, b| (a.0, a.2) > (b.0, b.2)));
     assert!(of_votes.is_sorted_by(|a, b| (a.1, a.0, a.2) > (b.1, b.0, b.2)));
     assert!(of_log.is_sorted_by(|a, b| (log2(a.1), a.0, a.2) > (log2(b.1), b.0, b.2)));
-    let beyond =
-        list_reviews(&pool, product(5), primary::Sort::Newest, primary::Page { offset: i64::MAX, count: 5 });
-    assert_eq!(beyond.await.unwrap().reviews, []);
+    let beyond = list_reviews(&pool, product(5), &page(Sort::Newest, i64::MAX, 5)).await.unwrap();
+    assert_eq!(beyond.reviews, []);
 }

@@ -1,22 +1,21 @@
 //! How every service answers over HTTP.
 
-use crate::{HttpProblem, Shutdown};
+use crate::{Cors, HttpProblem, Shutdown};
 use anyhow::Context;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use contract::Problem;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -28,37 +27,48 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const ALLOW_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
-const ALLOW_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, Idempotency-Key, Visitor-Id, Consistency-Token, Prefer, If-None-Match",
-);
-const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static(
-    "ETag, Link, Location, Consistency-Token, Preference-Applied, Retry-After, X-Request-Id",
-);
-const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 /// Gives a router the manners of the house: problems for unknown paths, wrong methods, panics and
-/// timeouts, an id for every request, and answers that any origin may read.
-pub fn with_manners<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+/// timeouts, an id for every request, and answers that the allowed origins may read.
+pub fn with_manners<S: Clone + Send + Sync + 'static>(router: Router<S>, cors: Cors) -> Router<S> {
+    let cors = Arc::new(cors);
     router
         .fallback(|| async { HttpProblem(Problem::not_found("there is nothing at this path")) })
         .method_not_allowed_fallback(|| async { HttpProblem(Problem::method_not_allowed()) })
-        .layer(from_fn(manners))
+        .layer(from_fn(move |request, next| manners(cors.clone(), request, next)))
 }
 
-async fn manners(request: Request, next: Next) -> Response {
+async fn manners(cors: Arc<Cors>, request: Request, next: Next) -> Response {
     let id = request_id(&request);
+    let origin = request.headers().get(ORIGIN).cloned();
     let preflight = request.method() == Method::OPTIONS;
     let span = tracing::info_span!("request", request.id = %id, http.method = %request.method());
     let mut response =
-        if preflight { preflight_answer() } else { answer(request, next).instrument(span).await };
+        if preflight { Cors::preflight() } else { answer(request, next).instrument(span).await };
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSE_HEADERS);
+    cors.put_on(headers, origin.as_ref());
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(X_REQUEST_ID, id);
     }
     response
+}
+
+/// Refuses requests while as many as `requests_max` are under way: an answer at once is worth more to
+/// whoever balances the load than one that comes too late.
+pub fn with_limit<S: Clone + Send + Sync + 'static>(router: Router<S>, requests_max: usize) -> Router<S> {
+    let places = Arc::new(Semaphore::new(requests_max));
+    router.layer(from_fn(move |request, next: Next| {
+        let place = places.clone().try_acquire_owned();
+        async move {
+            match place {
+                Ok(_place) => next.run(request).await,
+                Err(_) => {
+                    tracing::warn!(requests = requests_max, "a request was refused: too many are under way");
+                    HttpProblem(Problem::unavailable()).into_response()
+                }
+            }
+        }
+    }))
 }
 
 async fn answer(request: Request, next: Next) -> Response {
@@ -74,16 +84,6 @@ async fn answer(request: Request, next: Next) -> Response {
             HttpProblem(Problem::unavailable()).into_response()
         }
     }
-}
-
-fn preflight_answer() -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    response.headers_mut().extend([
-        (ACCESS_CONTROL_ALLOW_METHODS, ALLOW_METHODS),
-        (ACCESS_CONTROL_ALLOW_HEADERS, ALLOW_HEADERS),
-        (ACCESS_CONTROL_MAX_AGE, MAX_AGE),
-    ]);
-    response
 }
 
 /// The client's id of the request, if it is fit for a log, or a new one.

@@ -4,9 +4,12 @@
 mod settings;
 mod telemetry;
 
+mod cors;
 mod http;
 mod problem;
+mod representation;
 mod request;
+mod routes;
 
 mod health;
 mod run;
@@ -16,10 +19,13 @@ use health::healthcheck;
 use settings::settings;
 use telemetry::start_logging;
 
+pub use cors::Cors;
 pub use health::health_routes;
-pub use http::{serve, with_manners};
+pub use http::{serve, with_limit, with_manners};
 pub use problem::{HttpProblem, log_chain};
-pub use request::{BODY_BYTES_MAX, PathText, read_json, traceparent};
+pub use representation::{representation, with_representations};
+pub use request::{BODY_BYTES_MAX, PathText, header_text, prefer, read_body, read_json, traceparent};
+pub use routes::public_routes;
 pub use run::{run, together};
 pub use settings::Settings;
 pub use shutdown::{Shutdown, stop_signal};

@@ -5,7 +5,8 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use contract::Problem;
+use bytes::Bytes;
+use contract::{Prefer, Problem, read_prefer};
 use serde_json::Value;
 use std::convert::Infallible;
 
@@ -26,11 +27,11 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
     }
 }
 
-/// Reads a body as JSON, whatever its content type says.
+/// Reads a body whole.
 ///
 /// # Errors
-/// 413 when it is longer than [`BODY_BYTES_MAX`], 400 when it broke off or is not JSON.
-pub async fn read_json(body: Body) -> Result<Value, HttpProblem> {
+/// 413 when it is longer than [`BODY_BYTES_MAX`], 400 when it broke off.
+pub async fn read_body(body: Body) -> Result<Bytes, HttpProblem> {
     let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX + 1).await.map_err(|error| {
         let too_long =
             std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
@@ -39,9 +40,43 @@ pub async fn read_json(body: Body) -> Result<Value, HttpProblem> {
     if bytes.len() > BODY_BYTES_MAX {
         return Err(Problem::too_large(BODY_BYTES_MAX).into());
     }
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    Ok(bytes)
+}
+
+/// Reads a body as JSON, whatever its content type says.
+///
+/// # Errors
+/// 400 when it is not JSON.
+pub fn read_json(body: &[u8]) -> Result<Value, HttpProblem> {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     serde_json::from_slice(text)
         .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")).into())
+}
+
+/// The text of a header, several lines of it joined by commas; `None` when there is none.
+///
+/// # Errors
+/// 422 when it is not visible ASCII and blanks.
+pub fn header_text(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, HttpProblem> {
+    let mut text: Option<String> = None;
+    for value in headers.get_all(name) {
+        let line = value.to_str().map_err(|_| {
+            Problem::unprocessable(format!("the header {name} must be visible ASCII characters"))
+        })?;
+        match &mut text {
+            Some(text) => {
+                text.push(',');
+                text.push_str(line);
+            }
+            None => text = Some(line.to_owned()),
+        }
+    }
+    Ok(text.filter(|text| !text.trim().is_empty()))
+}
+
+/// What a client would like; nothing where its header cannot be read.
+pub fn prefer(headers: &HeaderMap) -> Prefer {
+    header_text(headers, "prefer").ok().flatten().map(|text| read_prefer(&text)).unwrap_or_default()
 }
 
 /// The trace context of a request, if it is a well-formed W3C `traceparent`.

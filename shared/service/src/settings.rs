@@ -1,11 +1,13 @@
 //! Settings, from the environment.
 
+use crate::Cors;
 use anyhow::{Context, bail};
 use broker::BrokerAddress;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use tokio::sync::Semaphore;
 
 /// The process's environment, as settings of the service with this name.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +87,24 @@ impl Settings {
     pub fn broker(self) -> anyhow::Result<BrokerAddress> {
         let url = self.required("BROKER_URL")?;
         BrokerAddress::read(&url, self.file("BROKER_PASSWORD_FILE").as_deref()).context("BROKER_URL")
+    }
+
+    /// The origins whose pages may use the service: `CORS_ORIGINS`, every one by default.
+    ///
+    /// # Errors
+    /// When one of them is no origin.
+    pub fn cors(self) -> anyhow::Result<Cors> {
+        Cors::read(&self.or("CORS_ORIGINS", "*".to_owned())?)
+    }
+
+    /// Requests under way at most: `REQUESTS_MAX`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is 0.
+    pub fn requests_max(self, default: usize) -> anyhow::Result<usize> {
+        let requests_max = self.or("REQUESTS_MAX", default)?;
+        anyhow::ensure!(requests_max >= 1, "REQUESTS_MAX must be at least 1");
+        Ok(requests_max.min(Semaphore::MAX_PERMITS))
     }
 
     fn file(self, name: &str) -> Option<PathBuf> {

@@ -6,11 +6,13 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and ends")]
 
 mod broker_host;
+mod commands;
 mod database;
 mod eventually;
 mod truth;
 
 pub use broker_host::{BrokerHost, broker_host};
+pub use commands::{post, try_vote, vote};
 pub use database::{TestDatabase, meta_database, primary_database};
 pub use eventually::eventually;
 pub use truth::{

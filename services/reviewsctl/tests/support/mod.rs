@@ -109,8 +109,7 @@ pub(crate) fn stderr(output: &Output) -> String {
 /// Posts a review as the write service does; returns its id.
 pub(crate) async fn post(database: &TestDatabase, product: i64, rating: i64) -> i64 {
     let (product, review) = (testkit::product(product), testkit::new_review(rating));
-    let posted = primary::post_review(&database.pool, product, &review, uuid::Uuid::now_v7(), None);
-    posted.await.unwrap().review_id.get()
+    testkit::post(&database.pool, product, &review).await.review_id.get()
 }
 
 /// For a file, the numbers of lines read, imported, already there and rejected.

@@ -1,0 +1,97 @@
+//! Metas as fresh as a request needs them: from the projection, or added up from the primary when the
+//! projection cannot be there in time.
+
+use crate::consistency::{Needs, Tokens};
+use crate::router::Read;
+use contract::{Problem, Store};
+use domain::ProductId;
+use futures_util::future::join_all;
+use meta::MetaAnswer;
+use postgres::retry_lost;
+use service::HttpProblem;
+use sqlx::PgPool;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often meta is looked at again while a request waits: a notice may get lost.
+const LOOK_AGAIN_INTERVAL: Duration = Duration::from_millis(100);
+/// Pause after a notice that came before what it tells of.
+const EARLY_NOTICE_PAUSE: Duration = Duration::from_millis(5);
+
+/// The metas of products in the order asked, none older than is needed.
+pub(crate) async fn metas(
+    read: &Read,
+    products: &[ProductId],
+    tokens: &Tokens,
+    needs: &Needs,
+) -> Result<Vec<MetaAnswer>, HttpProblem> {
+    let mut answers = look(&read.meta, products).await?;
+    let moving = behind(products, &answers, needs).filter(|(_, answer)| !answer.parked);
+    let awaited: Vec<_> = moving.map(|(product_id, _)| (product_id, needs.of(product_id))).collect();
+    if !awaited.is_empty()
+        && !tokens.wait.is_zero()
+        && read.patience.wait(tokens.wait, reached(read, awaited)).await
+    {
+        answers = look(&read.meta, products).await?;
+    }
+    let late: Vec<ProductId> = behind(products, &answers, needs).map(|(product_id, _)| product_id).collect();
+    for product_id in late {
+        let meta = retry_lost(|| primary::product_meta(&read.primary, product_id)).await?;
+        tracing::debug!(product.id = %product_id, "meta was added up from the primary");
+        for (_, answer) in products.iter().zip(&mut answers).filter(|(id, _)| **id == product_id) {
+            answer.meta = meta.clone();
+            answer.parked = false;
+        }
+    }
+    Ok(answers)
+}
+
+/// The products whose metas are older than is needed.
+fn behind<'a>(
+    products: &'a [ProductId],
+    answers: &'a [MetaAnswer],
+    needs: &'a Needs,
+) -> impl Iterator<Item = (ProductId, &'a MetaAnswer)> {
+    let pairs = products.iter().copied().zip(answers);
+    pairs.filter(|(product_id, answer)| answer.meta.version < needs.of(*product_id))
+}
+
+async fn look(meta: &PgPool, products: &[ProductId]) -> Result<Vec<MetaAnswer>, HttpProblem> {
+    let answers = match products {
+        [one] => retry_lost(|| meta::product_answer(meta, *one)).await?.map(|answer| vec![answer]),
+        many => retry_lost(|| meta::product_answers(meta, many)).await?,
+    };
+    answers.ok_or_else(|| {
+        tracing::warn!("meta has no generation yet: no projector has run");
+        Problem::unavailable().into()
+    })
+}
+
+/// Waits until meta has these versions.
+fn reached(
+    read: &Read,
+    awaited: Vec<(ProductId, domain::Version)>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (meta, listener) = (read.meta.clone(), read.listener.clone());
+    async move {
+        let products: Vec<ProductId> = awaited.iter().map(|(product_id, _)| *product_id).collect();
+        loop {
+            let told =
+                join_all(awaited.iter().map(|(id, version)| listener.reached(Store::Meta, *id, *version)));
+            tokio::select! {
+                _ = told => {}
+                () = sleep(LOOK_AGAIN_INTERVAL) => {}
+            }
+            let there = match look(&meta, &products).await {
+                Ok(answers) => {
+                    answers.iter().zip(&awaited).all(|(answer, (_, version))| answer.meta.version >= *version)
+                }
+                Err(_) => false,
+            };
+            if there {
+                return;
+            }
+            sleep(EARLY_NOTICE_PAUSE).await;
+        }
+    }
+}

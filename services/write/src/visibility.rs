@@ -1,0 +1,48 @@
+//! Existing front ends read straight after a write and bring nothing along that says what they must
+//! see: so the answer to a command waits until its change has come round to the readers.
+
+use changes::{Announcer, Listener, Patience};
+use contract::Store;
+use domain::{ProductId, Version};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How changes come round, and how long to wait for that.
+#[derive(Debug, Clone)]
+pub(crate) struct Visibility {
+    pub(crate) announcer: Announcer,
+    pub(crate) listener: Listener,
+    pub(crate) timeout: Duration,
+    /// Told after each commit, so that the relay need not wait for its tick.
+    pub(crate) written: Arc<Notify>,
+    pub(crate) of_primary: Patience,
+    pub(crate) of_meta: Patience,
+}
+
+impl Visibility {
+    /// Says that a product has changed.
+    pub(crate) fn committed(&self, product_id: ProductId, version: Version) {
+        self.written.notify_one();
+        self.announcer.announce(Store::Primary, product_id, version);
+    }
+
+    /// Waits until a change is heard of from the stores that show it: the primary, and meta `in_meta`.
+    /// Returns whether it was.
+    pub(crate) async fn wait(&self, product_id: ProductId, version: Version, in_meta: bool) -> bool {
+        if self.timeout.is_zero() || !self.listener.is_connected() {
+            return false;
+        }
+        let change = |store| {
+            let listener = self.listener.clone();
+            async move { listener.reached(store, product_id, version).await }
+        };
+        let in_primary = self.of_primary.wait(self.timeout, change(Store::Primary));
+        if !in_meta {
+            return in_primary.await;
+        }
+        let in_meta = self.of_meta.wait(self.timeout, change(Store::Meta));
+        let (in_primary, in_meta) = tokio::join!(in_primary, in_meta);
+        in_primary && in_meta
+    }
+}

@@ -1,0 +1,56 @@
+//! How far products are.
+
+use crate::command::{Reached, reached};
+use domain::{Epoch, ProductId, Version};
+use sqlx::PgPool;
+use std::collections::HashMap;
+
+/// How far a product is; at version 0 when it was never heard of.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn product_reached(pool: &PgPool, product_id: ProductId) -> Result<Reached, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"-- product_stream.reached
+        SELECT i.epoch, s.version AS "version?"
+        FROM log_identity i LEFT JOIN product_stream s ON s.part = $1 AND s.product_id = $2"#,
+        product_id.part().get(),
+        product_id.get(),
+    )
+    .fetch_one(pool)
+    .await?;
+    reached(row.epoch, product_id.get(), row.version.unwrap_or(0))
+}
+
+/// How far each of the products is, those never heard of left out, and in which log.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn products_reached(
+    pool: &PgPool,
+    products: &[ProductId],
+) -> Result<(Epoch, HashMap<ProductId, Version>), sqlx::Error> {
+    let ids: Vec<i64> = products.iter().map(|id| id.get()).collect();
+    let rows = sqlx::query!(
+        r#"-- product_stream.reached_many
+        SELECT i.epoch, s.product_id AS "product_id?", s.version AS "version?"
+        FROM log_identity i
+        LEFT JOIN (
+            SELECT s.product_id, s.version
+            FROM unnest($1::bigint[]) AS wanted (id)
+            JOIN product_stream s ON s.part = wanted.id % 64 AND s.product_id = wanted.id
+        ) s ON true"#,
+        &ids,
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut epoch = Epoch::nil();
+    let mut versions = HashMap::new();
+    for row in rows {
+        epoch = row.epoch;
+        if let (Some(id), Some(version)) = (row.product_id, row.version) {
+            versions.insert(reached(epoch, id, version)?.product_id, Version(version));
+        }
+    }
+    Ok((epoch, versions))
+}

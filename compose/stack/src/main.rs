@@ -3,6 +3,7 @@ mod control;
 mod install;
 mod interrupt;
 mod nginx;
+mod openapi;
 mod place;
 mod ports;
 mod postgres;
@@ -141,6 +142,15 @@ enum Cmd {
         #[arg(last = true)]
         command: Vec<String>,
     },
+    /// Write docs/openapi.json, the description of all operations
+    Openapi {
+        /// Change nothing; fail when the committed document is not fresh
+        #[arg(long)]
+        check: bool,
+        /// Use the programs in this directory instead of building them
+        #[arg(long, value_name = "DIR", hide = true)]
+        bin_dir: Option<PathBuf>,
+    },
     /// Write the query data that a build without a database reads
     SqlxPrepare {
         #[command(flatten)]
@@ -177,6 +187,7 @@ fn run(command: Cmd) -> anyhow::Result<ExitCode> {
         Cmd::Stop { data, name } => control::stop(&data.stack(), &name),
         Cmd::Down { data } => control::down(&data.stack()),
         Cmd::Reset { data, yes } => control::reset(&data.stack(), yes),
+        Cmd::Openapi { check, bin_dir } => openapi::openapi(&place::repository(), bin_dir.as_deref(), check),
         Cmd::SqlxPrepare { data, check } => sqlx_prepare::sqlx_prepare(&data.test(), check),
         Cmd::Test { data, filter, extra } => test::test(&data.test(), filter.as_deref(), &extra),
         Cmd::Servers { data, command } => test::servers(&data.test(), &command),

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    run("projector", projector).await
+    run("projector", None, projector).await
 }
 
 async fn projector(settings: Settings) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! A product's reviews for search engines.
 
+use crate::api::{JsonLd, NameQuery, ProductPath};
 use crate::consistency::Tokens;
 use crate::meta::PARKED;
 use crate::metas::metas;
@@ -11,12 +12,22 @@ use axum::response::Response;
 use contract::{JSON_LD_CONTENT_TYPE, ProductPage, jsonld};
 use postgres::retry_lost;
 use primary::{ListQuery, Sort, Start};
+use service::openapi::ReadHeaders;
 use service::{HttpProblem, PathText, representation};
 
 /// Reviews that are shown: what fits on a page of results.
 const REVIEWS_SHOWN: i64 = 5;
 
-/// `GET /reviews/:product_id/jsonld`
+/// A product's reviews for search engines
+///
+/// May stand in a `script` element as it is.
+///
+/// `curl -i http://127.0.0.1:8080/reviews/5/jsonld`
+#[utoipa::path(
+    get, path = "/reviews/{product_id}/jsonld", operation_id = "jsonld", tag = "Family 1",
+    params(ProductPath, NameQuery, ReadHeaders),
+    responses((status = 200, description = "The product.", body = JsonLd, content_type = "application/ld+json")),
+)]
 pub(crate) async fn of_path(
     State(read): State<Read>,
     PathText(id): PathText,

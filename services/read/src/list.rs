@@ -1,5 +1,6 @@
 //! Which reviews a product has.
 
+use crate::api::{List1, List2, PageQuery, ProductPath, ProductQuery};
 use crate::consistency::Tokens;
 use crate::pages::{self, Paging};
 use crate::query::{Query, product_id};
@@ -12,9 +13,19 @@ use contract::{Family, ListAnswer, list_body};
 use domain::ProductId;
 use postgres::retry_lost;
 use primary::{ListQuery, Sort};
+use service::openapi::ReadHeaders;
 use service::{HttpProblem, PathText, representation};
 
-/// `GET /reviews/:product_id/list`
+/// List a product's reviews
+///
+/// Reported reviews are not listed. `Link` leads to the next page, while there is one.
+///
+/// `curl -i 'http://127.0.0.1:8080/reviews/5/list?sort=newest&count=1'`
+#[utoipa::path(
+    get, path = "/reviews/{product_id}/list", operation_id = "list1", tag = "Family 1",
+    params(ProductPath, PageQuery, ReadHeaders),
+    responses((status = 200, description = "The page; empty when there is nothing.", body = List1)),
+)]
 pub(crate) async fn of_path(
     State(read): State<Read>,
     PathText(id): PathText,
@@ -25,7 +36,14 @@ pub(crate) async fn of_path(
     answer(&read, Family::One, product_id(&id)?, Query(&query), &headers).await
 }
 
-/// `GET /reviews?product_id=`
+/// List a product's reviews
+///
+/// `curl -i 'http://127.0.0.1:8080/reviews?product_id=5&count=1'`
+#[utoipa::path(
+    get, path = "/reviews", operation_id = "list2", tag = "Family 2",
+    params(ProductQuery, PageQuery, ReadHeaders),
+    responses((status = 200, description = "The page; empty when there is nothing.", body = List2)),
+)]
 pub(crate) async fn of_query(
     State(read): State<Read>,
     RawQuery(query): RawQuery,

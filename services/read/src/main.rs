@@ -9,6 +9,8 @@ mod list;
 mod meta;
 mod one;
 
+mod api;
+
 mod consistency;
 mod metas;
 mod pages;
@@ -25,7 +27,7 @@ use tokio::task::JoinSet;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    run("read", read).await
+    run("read", Some(api::openapi), read).await
 }
 
 async fn read(settings: Settings) -> anyhow::Result<()> {

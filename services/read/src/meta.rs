@@ -1,5 +1,6 @@
 //! What a product's reviews add up to, and those of many.
 
+use crate::api::{Meta1, MetaOrMetas, ProductPath, ProductsQuery};
 use crate::consistency::{Needs, Tokens};
 use crate::metas::metas;
 use crate::query::{Query, product_id};
@@ -10,13 +11,21 @@ use axum::http::header::{HeaderMap, WARNING};
 use axum::response::Response;
 use contract::{Family, meta_body, metas_body};
 use domain::ProductId;
+use service::openapi::ReadHeaders;
 use service::{HttpProblem, PathText, representation};
 
 /// Says that a product stands still, since an event of it could not be applied.
 pub(crate) const PARKED: HeaderValue =
     HeaderValue::from_static("199 - \"this product's meta is not up to date\"");
 
-/// `GET /reviews/:product_id/meta`
+/// What a product's reviews add up to
+///
+/// `curl -i http://127.0.0.1:8080/reviews/5/meta`
+#[utoipa::path(
+    get, path = "/reviews/{product_id}/meta", operation_id = "meta1", tag = "Family 1",
+    params(ProductPath, ReadHeaders),
+    responses((status = 200, description = "The meta; empty when nothing is known of the product.", body = Meta1)),
+)]
 pub(crate) async fn of_path(
     State(read): State<Read>,
     PathText(id): PathText,
@@ -25,7 +34,16 @@ pub(crate) async fn of_path(
     one(&read, Family::One, product_id(&id)?, &headers).await
 }
 
-/// `GET /reviews/meta?product_id=` and `?product_ids=`
+/// What a product's reviews add up to, or those of many products
+///
+/// `curl -i 'http://127.0.0.1:8080/reviews/meta?product_id=5'`
+///
+/// `curl -i 'http://127.0.0.1:8080/reviews/meta?product_ids=5,4,5'`
+#[utoipa::path(
+    get, path = "/reviews/meta", operation_id = "meta2", tag = "Family 2",
+    params(ProductsQuery, ReadHeaders),
+    responses((status = 200, description = "The meta, or an array of them.", body = MetaOrMetas)),
+)]
 pub(crate) async fn of_query(
     State(read): State<Read>,
     RawQuery(query): RawQuery,

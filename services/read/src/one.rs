@@ -1,5 +1,6 @@
 //! One review, by its id.
 
+use crate::api::{OneReview, ReviewPath};
 use crate::consistency::Tokens;
 use crate::router::Read;
 use axum::extract::State;
@@ -8,9 +9,19 @@ use axum::response::Response;
 use contract::{Problem, review_body};
 use domain::ReviewId;
 use postgres::retry_lost;
+use service::openapi::ReadHeaders;
 use service::{HttpProblem, PathText, representation};
 
-/// `GET /reviews/:review_id`
+/// One review
+///
+/// Found while it is listed.
+///
+/// `curl -i http://127.0.0.1:8080/reviews/11`
+#[utoipa::path(
+    get, path = "/reviews/{id}", operation_id = "review", tag = "Family 2",
+    params(ReviewPath, ReadHeaders),
+    responses((status = 200, description = "The review.", body = OneReview)),
+)]
 pub(crate) async fn of_id(
     State(read): State<Read>,
     PathText(id): PathText,

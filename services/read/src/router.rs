@@ -1,5 +1,6 @@
 //! All routes of the read service.
 
+use crate::api::documents;
 use crate::{jsonld, list, meta, one};
 use axum::Router;
 use axum::routing::get;
@@ -55,5 +56,5 @@ pub(crate) fn routes() -> Router<Read> {
         ("/reviews/meta", get(meta::of_query)),
         ("/reviews/{id}", get(one::of_id)),
     ]);
-    with_representations(router)
+    with_representations(router.merge(documents()))
 }

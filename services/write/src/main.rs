@@ -10,6 +10,8 @@ mod vote;
 
 mod visibility;
 
+mod api;
+
 mod publisher;
 mod relay;
 mod sequencer;
@@ -26,7 +28,7 @@ use visibility::Visibility;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    run("write", write).await
+    run("write", Some(api::openapi), write).await
 }
 
 async fn write(settings: Settings) -> anyhow::Result<()> {

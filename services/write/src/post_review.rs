@@ -1,5 +1,6 @@
 //! A front end adds a review.
 
+use crate::api::{Added, NewReview as NewReviewSchema, NewReviewOfProduct, ProductPath};
 use crate::command::{self, Headers};
 use crate::router::Write;
 use axum::Json;
@@ -11,6 +12,7 @@ use contract::Problem;
 use domain::{FieldError, NewReview, ProductId, lenient_integer, read_new_review};
 use serde::Serialize;
 use serde_json::Value;
+use service::openapi::{CommandHeaders, KeyHeader};
 use service::{HttpProblem, PathText, read_body, read_json};
 
 #[derive(Serialize)]
@@ -23,7 +25,19 @@ struct Answer {
     ignored_photos: Vec<Value>,
 }
 
-/// `POST /reviews/:product_id`: the path's product, whatever the body says.
+/// Add a review
+///
+/// The path's product counts, whatever the body says. All that can be taken is taken, whatever the content
+/// type says; what was dropped is named in the answer.
+///
+/// `curl -i http://127.0.0.1:8080/reviews/6 -d '{"rating": 5, "body": "Bought it twice.", "name": "ada",
+/// "email": "ada@example.com"}'`
+#[utoipa::path(
+    post, path = "/reviews/{id}", operation_id = "add1", tag = "Family 1",
+    params(ProductPath, KeyHeader, CommandHeaders),
+    request_body = NewReviewSchema,
+    responses((status = 201, description = "Added.", body = Added, headers(("Location" = String, description = "The review's path.")))),
+)]
 pub(crate) async fn of_product(
     State(write): State<Write>,
     PathText(product_id): PathText,
@@ -38,7 +52,18 @@ pub(crate) async fn of_product(
     store(&write, product_id, review, &headers, &body).await
 }
 
-/// `POST /reviews`: the product is in the body.
+/// Add a review
+///
+/// The product is in the body.
+///
+/// `curl -i http://127.0.0.1:8080/reviews -d '{"product_id": 6, "rating": 5, "body": "Bought it twice.",
+/// "name": "ada", "email": "ada@example.com"}'`
+#[utoipa::path(
+    post, path = "/reviews", operation_id = "add2", tag = "Family 2",
+    params(KeyHeader, CommandHeaders),
+    request_body = NewReviewOfProduct,
+    responses((status = 201, description = "Added.", body = Added, headers(("Location" = String, description = "The review's path.")))),
+)]
 pub(crate) async fn of_body(
     State(write): State<Write>,
     headers: HeaderMap,

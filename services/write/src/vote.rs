@@ -1,5 +1,6 @@
 //! A shopper finds a review helpful, or reports it, or takes that back.
 
+use crate::api::{ReviewPath, Visitor, VisitorWhoVoted};
 use crate::command::{self, Headers};
 use crate::router::Write;
 use axum::body::Body;
@@ -9,9 +10,19 @@ use axum::response::Response;
 use contract::Problem;
 use domain::ReviewId;
 use primary::{Vote, VoteKind};
+use service::openapi::{CommandHeaders, KeyHeader};
 use service::{HttpProblem, PathText, read_body};
 
-/// `PUT …/helpful`: counts once for each visitor, or for each request without one.
+/// Find a review helpful
+///
+/// Counts once for each visitor, or for each request without one. Any body will do.
+///
+/// `curl -i -X PUT http://127.0.0.1:8080/reviews/11/helpful -H 'Visitor-Id: shopper-4711'`
+#[utoipa::path(
+    put, path = "/reviews/{review_id}/helpful", operation_id = "helpful2", tag = "Family 2",
+    params(ReviewPath, Visitor, KeyHeader, CommandHeaders),
+    responses((status = 204, description = "Counted.")),
+)]
 pub(crate) async fn helpful(
     state: State<Write>,
     path: PathText,
@@ -21,7 +32,16 @@ pub(crate) async fn helpful(
     count(state, path, headers, body, VoteKind::Helpful).await
 }
 
-/// `PUT …/report`: the same, and hides the review at the threshold.
+/// Report a review
+///
+/// Hides the review from lists at the threshold.
+///
+/// `curl -i -X PUT http://127.0.0.1:8080/reviews/12/report -H 'Visitor-Id: shopper-4711'`
+#[utoipa::path(
+    put, path = "/reviews/{review_id}/report", operation_id = "report2", tag = "Family 2",
+    params(ReviewPath, Visitor, KeyHeader, CommandHeaders),
+    responses((status = 204, description = "Counted.")),
+)]
 pub(crate) async fn report(
     state: State<Write>,
     path: PathText,
@@ -31,7 +51,14 @@ pub(crate) async fn report(
     count(state, path, headers, body, VoteKind::Report).await
 }
 
-/// `DELETE …/helpful`: takes the visitor's vote back.
+/// Take a helpful vote back
+///
+/// `curl -i -X DELETE http://127.0.0.1:8080/reviews/11/helpful -H 'Visitor-Id: shopper-4711'`
+#[utoipa::path(
+    delete, path = "/reviews/{review_id}/helpful", operation_id = "helpfulBack2", tag = "Family 2",
+    params(ReviewPath, VisitorWhoVoted, CommandHeaders),
+    responses((status = 204, description = "The visitor's vote does not count.")),
+)]
 pub(crate) async fn helpful_back(
     state: State<Write>,
     path: PathText,
@@ -40,7 +67,16 @@ pub(crate) async fn helpful_back(
     take_back(state, path, headers, VoteKind::Helpful).await
 }
 
-/// `DELETE …/report`: the same, and shows the review again below the threshold.
+/// Take a report back
+///
+/// Shows the review again below the threshold, unless a moderator or an import hid it.
+///
+/// `curl -i -X DELETE http://127.0.0.1:8080/reviews/12/report -H 'Visitor-Id: shopper-4711'`
+#[utoipa::path(
+    delete, path = "/reviews/{review_id}/report", operation_id = "reportBack2", tag = "Family 2",
+    params(ReviewPath, VisitorWhoVoted, CommandHeaders),
+    responses((status = 204, description = "The visitor's report does not count.")),
+)]
 pub(crate) async fn report_back(
     state: State<Write>,
     path: PathText,

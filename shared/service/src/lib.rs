@@ -11,6 +11,8 @@ mod representation;
 mod request;
 mod routes;
 
+pub mod openapi;
+
 mod health;
 mod run;
 mod shutdown;

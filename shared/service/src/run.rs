@@ -1,21 +1,30 @@
 //! Starting and ending a service.
 
+use crate::openapi::printed;
 use crate::{Settings, Shutdown, healthcheck, settings, start_logging};
 use std::process::ExitCode;
 use tokio::task::JoinSet;
+use utoipa::openapi::OpenApi;
 
-/// Runs the service `name`, or asks the one that runs whether it is ready when the only argument is
-/// `healthcheck`. Whatever ends it early is one line on standard error, and a failure code.
-pub async fn run<F>(name: &'static str, service: impl FnOnce(Settings) -> F) -> ExitCode
+/// Runs the service `name`. With the argument `healthcheck` it asks the one that runs whether it is
+/// ready, and with `openapi` it prints the description of its operations instead. Whatever ends it early is one line on standard error, and a failure code.
+pub async fn run<F>(
+    name: &'static str,
+    openapi: Option<fn() -> OpenApi>,
+    service: impl FnOnce(Settings) -> F,
+) -> ExitCode
 where
     F: Future<Output = anyhow::Result<()>>,
 {
     let settings = settings(name);
     let asked = std::env::args().nth(1);
-    let result = match asked.as_deref() {
-        Some("healthcheck") => healthcheck(settings).await,
-        Some(other) => Err(anyhow::anyhow!("{name} takes its settings from the environment, not {other:?}")),
-        None => match start_logging(settings) {
+    let result = match (asked.as_deref(), openapi) {
+        (Some("healthcheck"), _) => healthcheck(settings).await,
+        (Some("openapi"), Some(openapi)) => print(&openapi()),
+        (Some(other), _) => {
+            Err(anyhow::anyhow!("{name} takes its settings from the environment, not {other:?}"))
+        }
+        (None, _) => match start_logging(settings) {
             Ok(()) => service(settings).await,
             Err(error) => Err(error),
         },
@@ -30,6 +39,12 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+#[expect(clippy::print_stdout, reason = "what the argument asks for")]
+fn print(openapi: &OpenApi) -> anyhow::Result<()> {
+    println!("{}", printed(openapi)?);
+    Ok(())
 }
 
 /// Waits for the parts of a service. One that ends by itself ends the service, so that whoever

@@ -9,6 +9,7 @@ mod postgres;
 mod probe;
 mod process;
 mod programs;
+mod python;
 mod rabbitmq;
 mod role;
 mod secrets;

@@ -17,6 +17,7 @@ mod commands;
 mod golden;
 mod odd;
 mod operating;
+mod outside;
 
 mod load;
 mod truth;
@@ -61,6 +62,16 @@ fn a_first_day() {
     check("`up` twice", || operating::up_twice_is_harmless(&stack));
     check("`down` and `up`", || operating::data_survive_down_and_up(&stack));
     check("`restart` of each", || operating::each_process_can_be_restarted(&stack));
+}
+
+/// The published description of the API is true for a program that knows nothing but the description.
+#[test]
+fn the_description_holds() {
+    let stack = Stack::prepare("outside");
+    check("the first `up`, with the sample", || stack.up());
+    check("requests made from the description", || outside::answers_are_as_described(&stack));
+    check("it works after that", || operating::assert_works(stack.front, "after all of them"));
+    check("everything is whole", || bad_days::everything_is_whole(&stack));
 }
 
 /// Everything that can be killed or taken away is, while reviews are posted: no acknowledged one is lost,

@@ -1,5 +1,6 @@
 //! `cargo stack`: the whole system on one machine as plain processes, and throw-away servers for its tests.
 mod control;
+mod cors;
 mod install;
 mod interrupt;
 mod nginx;

@@ -43,29 +43,30 @@ impl Python {
     }
 
     /// The directory of the environment's `python`, after making the environment if it is not there.
-    pub(crate) fn environment(&self, repository: &Path, log: &Path) -> Result<PathBuf> {
+    pub(crate) fn environment(&self, repository: &Path) -> Result<PathBuf> {
         let requirements = repository.join(REQUIREMENTS);
         let wanted = fs::read(&requirements).with_context(|| format!("cannot read {REQUIREMENTS}"))?;
         let key = place::short_hash(&[self.version.as_bytes(), &wanted].concat());
         let dir = services::target_dir(repository)?.join(format!("python-{key}"));
         if !dir.exists() {
             let step = ui::step(format!("installing the packages of {REQUIREMENTS}"));
-            self.make(&dir, &requirements, log)?;
+            self.make(&dir, &requirements)?;
             step.done();
         }
         Ok(dir.join("bin"))
     }
 
     /// Made under another name first: one that was cut short is never taken for whole.
-    fn make(&self, dir: &Path, requirements: &Path, log: &Path) -> Result<()> {
+    fn make(&self, dir: &Path, requirements: &Path) -> Result<()> {
         let part = dir.with_extension(format!("part-{}", std::process::id()));
-        let made = self.install(&part, requirements, log).and_then(|()| move_to(&part, dir));
-        if made.is_err() {
-            let _ = fs::remove_dir_all(&part);
-        }
+        // Beside it, where it outlives the data of the test servers.
+        let log = dir.with_extension("log");
+        let made = self.install(&part, requirements, &log).and_then(|()| move_to(&part, dir));
+        let _ = if made.is_ok() { fs::remove_file(&log) } else { fs::remove_dir_all(&part) };
         made.with_context(|| {
             format!(
-                "cannot make the Python environment {}: mend what follows, and run this again",
+                "cannot make the Python environment {} of {REQUIREMENTS}: it needs the network; run this again when \
+                 what follows is mended",
                 dir.display()
             )
         })

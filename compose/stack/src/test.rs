@@ -184,7 +184,7 @@ fn environment(stack: &Stack) -> Result<Vec<(String, String)>> {
 /// Where the `python` is that has the packages of the outside tests.
 fn python_bin(stack: &Stack) -> Result<String> {
     let python = python::require(stack.programs.python.as_ref())?;
-    let bin = python.environment(&stack.repository, &stack.log("python"))?;
+    let bin = python.environment(&stack.repository)?;
     Ok(bin.display().to_string())
 }
 

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::interrupt::{self, Interrupted};
 use crate::process;
 use crate::programs::{self, Programs};
+use crate::python;
 use crate::ui;
 
 /// Asked by every package before it starts a service; 101 means "not allowed".
@@ -28,17 +29,22 @@ pub(crate) enum Needs {
     Servers,
     /// Those and NGINX.
     Everything,
+    /// All of that, and Python.
+    Tests,
 }
 
 /// The programs, after installing what is missing and may be installed.
 pub(crate) fn programs(needs: Needs) -> Result<Programs> {
-    let found = Programs::find();
+    let found = Programs::find(needs);
     let packages = missing(&found, needs);
     if packages.is_empty() {
         return Ok(found);
     }
     install(&packages)?;
-    let found = Programs::find();
+    let found = Programs::find(needs);
+    if needs == Needs::Tests {
+        python::require(found.python.as_ref())?;
+    }
     let still = missing(&found, needs);
     if !still.is_empty() {
         bail!("installed, but the programs of {} are not where Debian puts them", names(&still));
@@ -59,8 +65,12 @@ fn missing(found: &Programs, needs: Needs) -> Vec<Package> {
     if found.rabbitmq.is_none() || found.epmd.is_none() {
         packages.push(("rabbitmq-server", "the broker between write and projector"));
     }
-    if needs == Needs::Everything && found.nginx.is_none() {
+    if needs != Needs::Servers && found.nginx.is_none() {
         packages.push(("nginx", "the front door"));
+    }
+    if needs == Needs::Tests && found.python.is_none() {
+        packages
+            .push(("python3-venv", "Python 3.11 or newer, for the tests that read the API's description"));
     }
     packages
 }
@@ -252,16 +262,19 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_asked_for() {
-        let none = Programs { postgres: Vec::new(), rabbitmq: None, epmd: None, nginx: None };
+        let none = Programs { postgres: Vec::new(), rabbitmq: None, epmd: None, nginx: None, python: None };
         assert_eq!(names(&missing(&none, Needs::Everything)), "postgresql rabbitmq-server nginx");
         assert_eq!(names(&missing(&none, Needs::Servers)), "postgresql rabbitmq-server");
+        assert!(missing(&none, Needs::Nothing).is_empty());
         let some = Programs {
             postgres: vec![(15, "/p".into())],
             rabbitmq: Some("/r".into()),
             epmd: Some("/e".into()),
             nginx: None,
+            python: None,
         };
         assert_eq!(names(&missing(&some, Needs::Everything)), "nginx");
+        assert_eq!(names(&missing(&some, Needs::Tests)), "nginx python3-venv");
         assert!(missing(&some, Needs::Servers).is_empty());
     }
 

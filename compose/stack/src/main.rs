@@ -1,5 +1,6 @@
 //! `cargo stack`: the whole system on one machine as plain processes, and throw-away servers for its tests.
 mod control;
+mod cors;
 mod install;
 mod interrupt;
 mod nginx;
@@ -10,6 +11,7 @@ mod postgres;
 mod probe;
 mod process;
 mod programs;
+mod python;
 mod rabbitmq;
 mod role;
 mod secrets;

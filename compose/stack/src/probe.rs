@@ -48,7 +48,11 @@ pub(crate) fn epmd(port: u16) -> bool {
 /// Postgres takes a connection and answers a query, on the address that clients use. Who may not read the
 /// password (`status` by another user) is told whether connections are taken.
 pub(crate) fn postgres(data: &Path, port: u16) -> bool {
-    let Some((_, bin)) = crate::programs::Programs::find().postgres.into_iter().next() else { return false };
+    let Some((_, bin)) =
+        crate::programs::Programs::find(crate::install::Needs::Nothing).postgres.into_iter().next()
+    else {
+        return false;
+    };
     let password = std::fs::read_to_string(data.join("secrets/postgres")).ok();
     let mut command = match &password {
         Some(_) => Command::new(bin.join("psql")),

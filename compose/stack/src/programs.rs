@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::install::Needs;
+use crate::python::Python;
+
 /// Search path of servers that get no environment of the caller's.
 pub(crate) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -15,15 +18,18 @@ pub(crate) struct Programs {
     pub(crate) rabbitmq: Option<PathBuf>,
     pub(crate) epmd: Option<PathBuf>,
     pub(crate) nginx: Option<PathBuf>,
+    /// Only looked for where it is needed, because Python must be asked what it can do.
+    pub(crate) python: Option<Python>,
 }
 
 impl Programs {
-    pub(crate) fn find() -> Self {
+    pub(crate) fn find(needs: Needs) -> Self {
         Self {
             postgres: postgres_in(Path::new("/usr/lib/postgresql")),
             rabbitmq: rabbitmq_in(Path::new("/usr/lib/rabbitmq/lib")),
             epmd: on_path("epmd"),
             nginx: on_path("nginx"),
+            python: if needs == Needs::Tests { Python::find() } else { None },
         }
     }
 }

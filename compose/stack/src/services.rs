@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
+use crate::cors;
 use crate::place;
 use crate::postgres::{self, OWNER};
 use crate::process::{self, Launch};
@@ -77,6 +78,8 @@ pub(crate) fn launch(stack: &Stack, role: Role) -> Result<Launch> {
         env.extend(store_env(stack, *store, user));
     }
     env.extend(broker_env(stack));
+    // In the open, unlike what is only passed on: who runs with another list is restarted, as NGINX is.
+    env.push((cors::NAME.to_owned(), cors::origins()?));
     Ok(Launch {
         program: program(stack, package)?,
         args: Vec::new(),

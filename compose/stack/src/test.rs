@@ -11,6 +11,7 @@ use crate::install::Needs;
 use crate::interrupt;
 use crate::place;
 use crate::process;
+use crate::python;
 use crate::rabbitmq;
 use crate::role::Role;
 use crate::services;
@@ -23,8 +24,9 @@ const ALL: [Role; 4] = [Role::Epmd, Role::Rabbitmq, Role::Primary, Role::Meta];
 
 /// Runs the tests of the workspace on their own servers; the exit code is theirs.
 pub(crate) fn test(data: &Path, filter: Option<&str>, extra: &[String]) -> Result<ExitCode> {
-    with_servers(data, &ALL, Needs::Everything, |stack| {
-        let env = environment(stack)?;
+    with_servers(data, &ALL, Needs::Tests, |stack| {
+        let mut env = environment(stack)?;
+        env.push(("TEST_PYTHON_BIN".to_owned(), python_bin(stack)?));
         ui::note("Building every program of the workspace (tests start them)");
         let mut build = services::cargo(&stack.repository);
         build.args(["build", "--workspace", "--bins"]).stdin(Stdio::null());
@@ -177,6 +179,13 @@ fn environment(stack: &Stack) -> Result<Vec<(String, String)>> {
         ("SQLX_OFFLINE", "true".to_owned()),
     ];
     Ok(pairs.map(|(key, value)| (key.to_owned(), value)).to_vec())
+}
+
+/// Where the `python` is that has the packages of the outside tests.
+fn python_bin(stack: &Stack) -> Result<String> {
+    let python = python::require(stack.programs.python.as_ref())?;
+    let bin = python.environment(&stack.repository)?;
+    Ok(bin.display().to_string())
 }
 
 /// Whether any documentation of a library holds an example.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::cors;
 use crate::install::Needs;
 use crate::interrupt;
 use crate::postgres;
@@ -25,6 +26,7 @@ pub(crate) struct Wanted {
 }
 
 pub(crate) fn up(data: &Path, wanted: &Wanted) -> Result<ExitCode> {
+    cors::origins()?;
     let mut stack = Stack::open(data, Kind::Stack, Needs::Everything)?;
     let found_running = stack.state.processes.iter().any(|process| process.identity.alive());
     if let Err(error) = bring_up(&mut stack, wanted) {

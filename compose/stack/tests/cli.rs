@@ -261,3 +261,15 @@ fn status_answers_where_nothing_ever_ran() {
     let line = error_line(&run(&temp.data(), "restart", &["write"]));
     assert!(line.ends_with("`cargo stack up` makes one"), "{line}");
 }
+
+#[test]
+fn a_list_of_origins_that_is_none_is_refused_before_anything_is_made() {
+    let temp = Temp::new("origins");
+    for list in ["shop.example.com", "https://shop.example.com/", "https://a.example,*"] {
+        let output = stack(&temp.data(), "up", &["--detach"]).env("CORS_ORIGINS", list).output().unwrap();
+        let line = error_line(&output);
+        assert!(line.starts_with("error: CORS_ORIGINS: "), "{line}");
+        assert_eq!(text(&output.stderr).lines().count(), 1);
+        assert!(!temp.data().exists());
+    }
+}

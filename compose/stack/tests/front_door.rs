@@ -76,6 +76,8 @@ fn assert_own(answer: &Answer) {
     assert_eq!(answer.one("access-control-allow-origin"), "*");
     assert_eq!(answer.one("access-control-expose-headers"), EXPOSED);
     assert_eq!(answer.one("x-request-id").len(), 32);
+    assert_eq!(answer.all("vary"), [""; 0]);
+    assert_eq!(answer.one("cache-control"), "no-store");
     assert_eq!(answer.all("server"), ["nginx"], "no version");
 }
 
@@ -190,6 +192,8 @@ fn a_product_stays_with_its_reader_whatever_form_the_request_has() {
             format!("/reviews/{product}/list"),
             format!("/reviews/{product}/list/?sort=helpful&page=2&product_id=99"),
             format!("/reviews/{product}/meta/"),
+            format!("/reviews/{product}/jsonld"),
+            format!("/reviews/{product}/jsonld/?count=3"),
             format!("/reviews?product_id={product}"),
             format!("/reviews/?sort=newest&product_id={product}&count=5"),
             format!("/reviews/meta?product_id={product}"),
@@ -280,6 +284,39 @@ fn the_method_chooses_the_service() {
 }
 
 #[test]
+fn descriptions_are_only_read() {
+    let (writer_port, reader_port) = (ReservedPort::new(), ReservedPort::new());
+    let writer = Upstream::start("write", &writer_port, Behaviour::Answers);
+    let reader = Upstream::start("read", &reader_port, Behaviour::Answers);
+    let door = Door::open(&[&writer_port], &[&reader_port]);
+    let targets = [
+        "/openapi.json",
+        "/openapi.json?x=1",
+        "/asyncapi.json",
+        "/asyncapi.json/",
+        "/docs",
+        "/docs/",
+        "/docs?x=1",
+        "/docs/ui/style.css",
+    ];
+
+    for target in targets {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(send(door.port.number, request(method, target)).status, 200, "{method} {target}");
+        }
+        assert_eq!(reader.seen().last().unwrap().line, format!("HEAD {target} HTTP/1.1"));
+    }
+    for target in targets.into_iter().chain(["/healthz", "/healthz?x"]) {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY"] {
+            let answer = send(door.port.number, request(method, target));
+            assert_problem(&answer, 405);
+            assert_eq!(answer.one("allow"), "GET, HEAD", "{method} {target}");
+        }
+    }
+    assert_eq!((reader.seen().len(), writer.seen().len()), (2 * targets.len(), 0));
+}
+
+#[test]
 fn a_body_may_have_256_kib_and_not_one_byte_more() {
     let writer_port = ReservedPort::new();
     let writer = Upstream::start("write", &writer_port, Behaviour::Answers);
@@ -342,6 +379,13 @@ fn only_paths_under_reviews_are_served_and_they_travel_unchanged() {
 
     for target in [
         "/reviewsx",
+        "/docsx",
+        "/xdocs",
+        "/openapi",
+        "/openapi.jsonx",
+        "/openapi.json/x",
+        "/openapixjson",
+        "/asyncapi.yaml",
         "/Reviews",
         "/review",
         "/livez",
@@ -420,6 +464,143 @@ fn a_service_s_own_answers_pass_untouched() {
 }
 
 #[test]
+fn headers_of_a_service_s_answer_pass_unchanged() {
+    const THEIRS: [(&str, &[&str]); 9] = [
+        ("etag", &["\"1-a7\""]),
+        ("vary", &["Origin", "Accept"]),
+        ("warning", &["199 - \"this product's meta is not up to date\""]),
+        ("link", &["</reviews/2/list?after=a%2Bb>; rel=\"next\"", "</openapi.json>; rel=\"service-desc\""]),
+        ("location", &["/reviews/6054"]),
+        ("consistency-token", &["p.1.2", "m.3.4"]),
+        ("preference-applied", &["wait=1"]),
+        ("cache-control", &["no-cache"]),
+        ("allow", &["POST"]),
+    ];
+    let lines =
+        THEIRS.iter().flat_map(|(name, values)| values.iter().map(move |v| format!("{name}: {v}\r\n")));
+    let theirs = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/ld+json\r\n{}Content-Length: 2000\r\n\r\n{}",
+        lines.collect::<String>(),
+        "x".repeat(2000)
+    );
+    let (writer_port, reader_port) = (ReservedPort::new(), ReservedPort::new());
+    let _writer = Upstream::start("write", &writer_port, Behaviour::AnswersBytes(theirs.clone()));
+    let _reader = Upstream::start("read", &reader_port, Behaviour::AnswersBytes(theirs));
+    let door = Door::open(&[&writer_port], &[&reader_port]);
+
+    for method in ["GET", "POST"] {
+        let head = format!("{method} /reviews/2 HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n");
+        let answer =
+            send(door.port.number, format!("{head}Accept-Encoding: gzip, br\r\nOrigin: http://a\r\n\r\n"));
+        assert_eq!((answer.status, answer.body.len()), (200, 2000), "{method}");
+        for (name, values) in THEIRS {
+            assert_eq!(answer.all(name), values, "{method}: {name}");
+        }
+        assert_eq!(answer.all("content-encoding"), [""; 0]);
+    }
+    let options = send(door.port.number, request("OPTIONS", "/reviews/2"));
+    assert_eq!(options.all("allow"), [""; 0], "a writer does not know what is read");
+}
+
+#[test]
+fn an_etag_and_a_304_pass_unchanged() {
+    let theirs = "HTTP/1.1 304 Not Modified\r\nETag: W/\"1-a7\"\r\nVary: Origin\r\n\r\n";
+    let reader_port = ReservedPort::new();
+    let reader = Upstream::start("read", &reader_port, Behaviour::AnswersBytes(theirs.to_owned()));
+    let door = Door::open(&[&ReservedPort::new()], &[&reader_port]);
+    let head = "GET /reviews/2/meta HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n";
+
+    let answer = send(door.port.number, format!("{head}If-None-Match: W/\"1-a7\", \"x\"\r\n\r\n"));
+
+    assert_eq!((answer.status, answer.body.as_str()), (304, ""));
+    assert_eq!((answer.one("etag"), answer.one("vary")), ("W/\"1-a7\"", "Origin"));
+    assert_eq!(reader.seen()[0].all("if-none-match"), ["W/\"1-a7\", \"x\""]);
+}
+
+/// Several lines of one name: NGINX 1.22 knows the first only, 1.23 and later join them.
+#[test]
+fn a_consistency_token_arrives_however_long_it_is() {
+    let reader_port = ReservedPort::new();
+    let reader = Upstream::start("read", &reader_port, Behaviour::Answers);
+    let door = Door::open(&[&ReservedPort::new()], &[&reader_port]);
+    let ask = |lines: &[&str]| {
+        let lines: String = lines.iter().map(|line| format!("Consistency-Token: {line}\r\n")).collect();
+        let head = "GET /reviews/2/meta HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n";
+        assert_eq!(send(door.port.number, format!("{head}{lines}\r\n")).status, 200);
+        let seen = reader.seen();
+        seen.last().unwrap().all("consistency-token").join("|")
+    };
+
+    let long = "a".repeat(8_000);
+    for token in ["a.1", "a.1, b.2,c.3", &long] {
+        assert_eq!(ask(&[token]), token);
+    }
+    assert_eq!(ask(&[]), "");
+    let both = ask(&["a.1", "b.2"]);
+    assert!(["a.1", "a.1, b.2"].contains(&both.as_str()), "{both}");
+}
+
+#[test]
+fn only_listed_origins_may_read_what_nginx_answers() {
+    const LIST: &str = "https://shop.example.com,https://www.example.com:8443,http://[::1]:3000";
+    let door = Door::open_for(LIST, &[&ReservedPort::new()], &[&ReservedPort::new()]);
+    let ask = |target: &str, origin: &str| {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n");
+        send(door.port.number, format!("{head}{origin}\r\n"))
+    };
+
+    for (target, status) in [("/healthz", 200), ("/nowhere", 404), ("/reviews/2/list", 502)] {
+        for origin in LIST.split(',') {
+            let answer = ask(target, &format!("Origin: {origin}\r\n"));
+            assert_eq!((answer.status, answer.one("vary")), (status, "Origin"));
+            assert_eq!(answer.one("access-control-allow-origin"), origin, "{target}");
+            assert_eq!(answer.one("access-control-expose-headers"), EXPOSED);
+        }
+        for other in [
+            "",
+            "null",
+            "*",
+            ",",
+            "|",
+            "https://",
+            "https://shop.example.com/",
+            "https://shop.example.com.evil.example",
+            "https://evil.shop.example.com",
+            "https://shopxexample.com",
+            "https://SHOP.example.com",
+            "http://shop.example.com",
+            "https://www.example.com",
+            "https://www.example.com:84",
+            "https://shop.example.com,https://www.example.com:8443",
+            "x,https://evil.example,|https://evil.example",
+            "|https://shop.example.com",
+        ] {
+            let answer = ask(target, &format!("Origin: {other}\r\n"));
+            assert_eq!((answer.status, answer.one("vary")), (status, "Origin"));
+            assert_eq!(answer.all("access-control-allow-origin"), [""; 0], "{target} from {other}");
+        }
+        let answer = ask(target, "");
+        assert_eq!(answer.all("access-control-allow-origin"), [""; 0]);
+        assert_eq!(answer.one("vary"), "Origin");
+    }
+}
+
+/// As the containers pass the list on: with the blanks that the services do not mind.
+#[test]
+fn blanks_in_the_list_of_origins_do_not_matter() {
+    for (list, origin, allowed) in [
+        (" * ", "https://a.example", "*"),
+        ("https://a.example, https://b.example ", "https://a.example", "https://a.example"),
+        ("https://a.example, https://b.example ", "https://b.example", "https://b.example"),
+    ] {
+        let door = Door::open_for(list, &[&ReservedPort::new()], &[&ReservedPort::new()]);
+        let head = "GET /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n";
+        let answer = send(door.port.number, format!("{head}Origin: {origin}\r\n\r\n"));
+        assert_eq!(answer.one("access-control-allow-origin"), allowed, "{list:?}");
+    }
+}
+
+#[test]
 fn a_request_id_goes_in_and_comes_out() {
     let (writer_port, reader_port) = (ReservedPort::new(), ReservedPort::new());
     let writer = Upstream::start("write", &writer_port, Behaviour::Answers);
@@ -475,6 +656,10 @@ fn the_logs_name_no_person() {
         request("GET", "/reviews/12/list?sort=ann@example.org"),
         request("GET", "/reviews/ann@example.org"),
         request("GET", "/ann@example.org"),
+        request("GET", "/docs/ann@example.org"),
+        request("GET", "/docs/style.css?name=ann@example.org"),
+        request("GET", "/openapi.json?ann@example.org"),
+        request("GET", "/reviews/7/jsonld?ann@example.org"),
         format!(
             "POST /reviews/3 HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nUser-Agent: ann@example.org\r\n\
              X-Request-Id: known\r\nContent-Length: {}\r\n\r\n{body}",
@@ -485,18 +670,31 @@ fn the_logs_name_no_person() {
     }
 
     let entries: Vec<serde_json::Value> =
-        door.access_log(5).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        door.access_log(9).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let field = |name: &str| -> Vec<&str> { entries.iter().map(|e| e[name].as_str().unwrap()).collect() };
-    assert_eq!(field("http.path"), ["/reviews", "/reviews/12/list", "-", "-", "/reviews/3"]);
-    assert_eq!(field("shard"), ["2", "12", "-", "-", "3"]);
-    assert_eq!(field("http.method"), ["GET", "GET", "GET", "GET", "POST"]);
+    assert_eq!(
+        field("http.path"),
+        [
+            "/reviews",
+            "/reviews/12/list",
+            "-",
+            "-",
+            "-",
+            "/docs/style.css",
+            "/openapi.json",
+            "/reviews/7/jsonld",
+            "/reviews/3"
+        ]
+    );
+    assert_eq!(field("shard"), ["2", "12", "-", "-", "-", "-", "-", "7", "3"]);
+    assert_eq!(field("http.method"), ["GET", "GET", "GET", "GET", "GET", "GET", "GET", "GET", "POST"]);
     let statuses: Vec<u64> = entries.iter().map(|e| e["http.status"].as_u64().unwrap()).collect();
-    assert_eq!(statuses, [200, 200, 200, 404, 502]);
-    assert_eq!(entries[4]["request.id"], "known");
-    assert_eq!(entries[4]["upstream.status"], "502");
+    assert_eq!(statuses, [200, 200, 200, 404, 200, 200, 200, 200, 502]);
+    assert_eq!(entries[8]["request.id"], "known");
+    assert_eq!(entries[8]["upstream.status"], "502");
     assert!(entries[0]["upstream.seconds"].as_str().unwrap().parse::<f64>().is_ok());
 
-    for log in [door.access_log(5).join("\n"), door.error_log()] {
+    for log in [door.access_log(9).join("\n"), door.error_log()] {
         assert!(!log.contains("ann") && !log.contains(&SOURCE.to_string()), "{log}");
     }
 }

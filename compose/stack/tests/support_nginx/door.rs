@@ -29,6 +29,11 @@ pub(crate) struct Door {
 impl Door {
     /// Starts NGINX with one worker, so that what it keeps per worker can be counted.
     pub(crate) fn open(writers: &[&ReservedPort], readers: &[&ReservedPort]) -> Self {
+        Self::open_for("*", writers, readers)
+    }
+
+    /// The same for pages of these origins only.
+    pub(crate) fn open_for(origins: &str, writers: &[&ReservedPort], readers: &[&ReservedPort]) -> Self {
         let dir = new_dir();
         let port = ReservedPort::new();
         let conf = render(&[
@@ -39,6 +44,7 @@ impl Door {
             ("NGINX_ERROR_LOG", &dir.join("error.log").to_string_lossy()),
             ("NGINX_ACCESS_LOG", &format!("{} door", dir.join("access.log").display())),
             ("NGINX_WORKERS", "1"),
+            ("NGINX_CORS_ORIGINS", origins),
         ]);
         let conf = conf.replace("proxy_read_timeout 15s;", &format!("proxy_read_timeout {READ_TIMEOUT_S}s;"));
         assert!(

@@ -17,9 +17,12 @@ mod commands;
 mod golden;
 mod odd;
 mod operating;
+mod outside;
 
 mod load;
 mod truth;
+
+mod freshness;
 
 mod bad_days;
 mod import;
@@ -61,6 +64,27 @@ fn a_first_day() {
     check("`up` twice", || operating::up_twice_is_harmless(&stack));
     check("`down` and `up`", || operating::data_survive_down_and_up(&stack));
     check("`restart` of each", || operating::each_process_can_be_restarted(&stack));
+}
+
+/// The published description of the API is true for a program that knows nothing but the description.
+#[test]
+fn the_description_holds() {
+    let stack = Stack::prepare("outside");
+    check("the first `up`, with the sample", || stack.up());
+    check("requests made from the description", || outside::answers_are_as_described(&stack));
+    check("it works after that", || operating::assert_works(stack.front, "after all of them"));
+    check("everything is whole", || bad_days::everything_is_whole(&stack));
+}
+
+/// Who wrote something reads it, whatever happens to the projector.
+#[test]
+fn own_writes_are_read() {
+    let stack = Stack::prepare("own-writes");
+    check("the first `up`, with the sample", || stack.up());
+    let (front, primary) = (stack.front, Database::primary(&stack));
+    check("without a token", || freshness::without_a_token_an_acknowledged_post_shows(front, &primary));
+    check("with a token", || freshness::a_token_is_never_answered_with_less(front, &primary));
+    check("with a token, the projector killed", || freshness::nor_without_a_projector(&stack, &primary));
 }
 
 /// Everything that can be killed or taken away is, while reviews are posted: no acknowledged one is lost,

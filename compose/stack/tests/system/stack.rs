@@ -121,6 +121,13 @@ impl Stack {
         state["servers_elsewhere"].as_str().map_or_else(|| self.data.join("servers"), PathBuf::from)
     }
 
+    /// A directory beside the data, which goes away with the stack.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        let dir = self.root.join(name);
+        fs::create_dir(&dir).unwrap();
+        dir
+    }
+
     /// The settings that `up` wrote for operators.
     pub(crate) fn operator_env(&self, key: &str) -> String {
         let path = self.data.join("reviewsctl.env");
@@ -158,7 +165,8 @@ impl Drop for Stack {
     }
 }
 
-fn kill_all(pids: &[i32]) {
+/// `kill -9`; returns when they are gone.
+pub(crate) fn kill_all(pids: &[i32]) {
     for pid in pids {
         rustix::process::kill_process(Pid::from_raw(*pid).unwrap(), Signal::KILL).unwrap();
     }

@@ -1,6 +1,6 @@
 //! Text of any script goes in and comes out unchanged.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::commands::{listed, review};
 use crate::http::{Front, Request};
@@ -43,18 +43,66 @@ pub(crate) fn text_comes_out_as_it_went_in(front: Front) {
         body["summary"] = json!(text);
         body["name"] = json!(text);
         body["photos"] = json!([format!("https://images.example.com/{text}")]);
-        let id = front.posted(PRODUCT, &body);
-        for list in [format!("{PRODUCT}/list"), "/reviews?product_id=700004&sort=newest".to_owned()] {
-            let newest = &listed(front, &list)[0];
-            assert_eq!(newest["review_id"], id, "{text:?}");
-            for field in ["summary", "body", "reviewer_name"] {
-                assert_eq!(newest[field], text, "{field}");
-            }
-            assert_eq!(newest["photos"][0]["url"], format!("https://images.example.com/{text}"));
-            assert!(newest.get("reviewer_email").is_none() && newest.get("email").is_none());
+        for target in [PRODUCT, "/reviews"] {
+            assert_comes_out(front, target, &body);
         }
     }
+    longest_texts_come_out_whole(front);
     escapes_are_read(front);
+}
+
+/// Posts a review in the family of the target, and looks for its texts in both lists.
+fn assert_comes_out(front: Front, target: &str, body: &Value) {
+    let mut sent = body.clone();
+    sent["product_id"] = json!(700_004);
+    let id = front.posted(target, &sent);
+    for list in [format!("{PRODUCT}/list"), "/reviews?product_id=700004&sort=newest".to_owned()] {
+        let newest = &listed(front, &list)[0];
+        assert_eq!(newest["review_id"], id, "{target}: {body}");
+        for (field, from) in [("summary", "summary"), ("body", "body"), ("reviewer_name", "name")] {
+            assert_eq!(newest[field], body[from], "{target}: {field}");
+        }
+        assert_eq!(newest["photos"][0]["url"], body["photos"][0], "{target}");
+        assert!(newest.get("reviewer_email").is_none() && newest.get("email").is_none());
+    }
+}
+
+/// As many characters as each field takes, the widest that there are, and one more of one of them.
+fn longest_texts_come_out_whole(front: Front) {
+    let limits = [("summary", 200), ("body", 5000), ("name", 255), ("email", 254)];
+    for wide in ["🦀", "\u{10ffff}", "x\u{2028}", "e\u{301}"] {
+        let of = |field: &str, limit: usize| {
+            let start = if field == "email" { "@" } else { "" };
+            let text: String = start.chars().chain(wide.chars().cycle()).take(limit).collect();
+            json!(text)
+        };
+        let mut body = review(4, wide);
+        body["photos"] = json!(["https://images.example.com/x"]);
+        for (field, limit) in limits {
+            body[field] = of(field, limit);
+        }
+        for target in [PRODUCT, "/reviews"] {
+            assert_comes_out(front, target, &body);
+            for (field, limit) in limits {
+                let mut longer = body.clone();
+                longer["product_id"] = json!(700_004);
+                longer[field] = of(field, limit + 1);
+                let answer = front.ask(&Request::post(target, longer.to_string()));
+                assert_eq!(answer.status, 422, "{field} of {} characters: {answer:?}", limit + 1);
+                let errors = json!([{ "pointer": format!("/{field}"), "code": "too_long" }]);
+                assert_eq!(named(&answer.json()), errors, "{field}: {answer:?}");
+            }
+        }
+    }
+}
+
+/// The errors of a problem without what they say to people.
+fn named(problem: &Value) -> Value {
+    let mut errors = problem["errors"].clone();
+    for error in errors.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        error.remove("message");
+    }
+    errors
 }
 
 /// The same characters sent as escapes.

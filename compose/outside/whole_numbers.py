@@ -1,0 +1,33 @@
+"""Writes whole numbers of paths and queries without a fraction.
+
+To a JSON Schema 5.0 is an integer as good as 5, so the tester sends either. In a body that is what JSON means,
+and it is taken; but an id in an address is its digits.
+"""
+
+import re
+
+import schemathesis
+
+FRACTION = re.compile(r"-?[0-9]+\.0+")
+
+
+def plain(value):
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and FRACTION.fullmatch(value):
+        return value.partition(".")[0]
+    return value
+
+
+def plain_values(values):
+    return {name: plain(value) for name, value in values.items()} if values else values
+
+
+@schemathesis.hook
+def map_path_parameters(context, path_parameters):
+    return plain_values(path_parameters)
+
+
+@schemathesis.hook
+def map_query(context, query):
+    return plain_values(query)

@@ -129,7 +129,13 @@ pub(crate) struct ReviewPath {
 pub(crate) struct Visitor {
     /// The shop's own id of a shopper, of visible ASCII characters: counts once for each review and kind.
     /// Without it every vote counts.
-    #[param(rename = "Visitor-Id", required = false, max_length = 64, example = "shopper-4711")]
+    #[param(
+        rename = "Visitor-Id",
+        required = false,
+        max_length = 64,
+        pattern = "^[!-~]{1,64}$",
+        example = "shopper-4711"
+    )]
     visitor_id: Option<String>,
 }
 
@@ -139,6 +145,12 @@ pub(crate) struct Visitor {
 #[expect(dead_code, reason = "a description only")]
 pub(crate) struct VisitorWhoVoted {
     /// The shop's own id of the shopper who voted.
-    #[param(rename = "Visitor-Id", min_length = 1, max_length = 64, example = "shopper-4711")]
+    #[param(
+        rename = "Visitor-Id",
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[!-~]{1,64}$",
+        example = "shopper-4711"
+    )]
     visitor_id: String,
 }

@@ -49,14 +49,18 @@ pub struct FieldProblem {
 pub struct ReadHeaders {
     /// Tokens of earlier commands, separated by commas: the answer is not older than any of them. One of
     /// another product asks for nothing.
-    #[param(rename = "Consistency-Token", required = false, example = "")]
+    #[param(
+        rename = "Consistency-Token",
+        required = false,
+        pattern = r"^[0-9a-f]{32}\.[1-9][0-9]{0,14}\.[1-9][0-9]{0,17}(, ?[0-9a-f]{32}\.[1-9][0-9]{0,14}\.[1-9][0-9]{0,17}){0,9}$"
+    )]
     consistency_token: Option<String>,
     /// `wait=SECONDS`: how long to wait for what a token names, with a fraction or without; 0.5 unless
     /// given, 5 at most.
     #[param(rename = "Prefer", required = false, example = "wait=0.5")]
     prefer: Option<String>,
     /// Entity tags that the client has: 304 if one of them is still right.
-    #[param(rename = "If-None-Match", required = false, example = "")]
+    #[param(rename = "If-None-Match", required = false)]
     if_none_match: Option<String>,
 }
 
@@ -77,12 +81,7 @@ pub struct CommandHeaders {
 pub struct KeyHeader {
     /// A name for this request, of visible ASCII characters. Sent again within 24 hours with the same
     /// bytes, it gives the first answer again and is carried out once.
-    #[param(
-        rename = "Idempotency-Key",
-        required = false,
-        max_length = 255,
-        example = "8f14e45f-ceea-467f-a8b4-5c1d9a7e2b60"
-    )]
+    #[param(rename = "Idempotency-Key", required = false, max_length = 255, pattern = "^[!-~]{1,255}$")]
     idempotency_key: Option<String>,
 }
 

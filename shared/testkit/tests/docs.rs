@@ -151,7 +151,9 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 /// A database is named by a prefix of its settings, whose endings `settings.rs` has.
 fn settings_read() -> BTreeSet<String> {
     let root = repository();
-    let capitals = |text: &str| text.len() > 2 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    let capitals = |text: &str| {
+        text.len() > 2 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
     let arguments = |text: &str, opening: &str| -> Vec<String> {
         text.split(opening).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
     };

@@ -87,7 +87,7 @@ fn run(repository: &Path, dir: &Path, port: u16) -> Output {
         .args(["--url", &format!("http://127.0.0.1:{port}"), "--seed", &SEED.to_string()])
         .args(["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", &EXAMPLES_MAX.to_string()])
         .args(["--no-color", "--report", "json", "--report-json-path", "report.json"]);
-    // It finds `whole_numbers.py` there, and leaves nothing in the repository.
+    // It finds `as_clients_send.py` there, and leaves nothing in the repository.
     tester.env("PYTHONPATH", outside).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
     for proxy in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
         tester.env_remove(proxy);

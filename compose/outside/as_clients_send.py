@@ -1,13 +1,17 @@
-"""Writes whole numbers of paths and queries without a fraction.
+"""What a description cannot say of requests.
 
 To a JSON Schema 5.0 is an integer as good as 5, so the tester sends either. In a body that is what JSON means,
 and it is taken; but an id in an address is its digits.
+
+An Idempotency-Key names one request. The tester would use one key for several and be refused, rightly.
 """
 
+import itertools
 import re
 
 import schemathesis
 
+NUMBERS = itertools.count()
 FRACTION = re.compile(r"-?[0-9]+\.0+")
 
 
@@ -31,3 +35,10 @@ def map_path_parameters(context, path_parameters):
 @schemathesis.hook
 def map_query(context, query):
     return plain_values(query)
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    key = case.headers.get("Idempotency-Key") if case.headers else None
+    if isinstance(key, str) and len(key) < 240:
+        case.headers["Idempotency-Key"] = f"{key}-{next(NUMBERS)}"

@@ -86,10 +86,10 @@ pub(crate) struct ProductQuery {
 pub(crate) struct ProductsQuery {
     /// The product. This or `product_ids` must be given, not both.
     #[param(required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 5)]
-    product_id: Option<i64>,
+    product_id: i64,
     /// Up to 100 products, separated by commas: the answer is an array of metas in this order.
     #[param(required = false, pattern = "^[0-9]+(,[0-9]+)*$")]
-    product_ids: Option<String>,
+    product_ids: String,
 }
 
 /// A page of a list.
@@ -99,22 +99,22 @@ pub(crate) struct ProductsQuery {
 pub(crate) struct PageQuery {
     /// `newest`, `helpful` or `relevant`; anything else means the default of the family.
     #[param(required = false, example = "newest")]
-    sort: Option<String>,
+    sort: String,
     /// Number of the page, from 1; 0 means 1. Not together with `cursor`.
     #[param(required = false, minimum = 0, example = 1)]
-    page: Option<i64>,
+    page: i64,
     /// Reviews of a page; above 1000 it is served as 1000.
     #[param(required = false, minimum = 0, example = 5)]
-    count: Option<i64>,
+    count: i64,
     /// Only reviews with these stars, separated by commas.
     #[param(required = false, pattern = "^[1-5](,[1-5])*$", example = "4,5")]
-    rating: Option<String>,
+    rating: String,
     /// From the `Link` of a page: the page after it, wherever its reviews stand by now.
     #[param(required = false)]
-    cursor: Option<String>,
+    cursor: String,
     /// `true`: the answer says how many reviews are listed under the filter.
     #[param(required = false, example = true)]
-    total: Option<bool>,
+    total: bool,
 }
 
 /// The name of a product.
@@ -124,7 +124,7 @@ pub(crate) struct PageQuery {
 pub(crate) struct NameQuery {
     /// The product's name, which only the shop knows; search engines ask for one.
     #[param(required = false, max_length = 200, example = "Walking shoe")]
-    name: Option<String>,
+    name: String,
 }
 
 /// A photo of a review.

@@ -56,12 +56,12 @@ pub(crate) struct NewReview {
     #[schema(max_length = 200)]
     summary: Option<String>,
     /// Text; not blank.
-    #[schema(min_length = 1, max_length = 5000, pattern = r"\S")]
+    #[schema(min_length = 1, max_length = 5000, pattern = r"[^\s\u0085]")]
     body: String,
     /// Anything that is not `true`, `1`, or either as a string, is false.
     recommend: Option<bool>,
     /// Name to show; not blank.
-    #[schema(min_length = 1, max_length = 255, pattern = r"\S")]
+    #[schema(min_length = 1, max_length = 255, pattern = r"[^\s\u0085]")]
     name: String,
     /// Never shown.
     #[schema(max_length = 254, pattern = "@")]
@@ -136,7 +136,7 @@ pub(crate) struct Visitor {
         pattern = "^[!-~]{1,64}$",
         example = "shopper-4711"
     )]
-    visitor_id: Option<String>,
+    visitor_id: String,
 }
 
 /// Who takes a vote back.

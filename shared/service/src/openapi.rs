@@ -52,16 +52,17 @@ pub struct ReadHeaders {
     #[param(
         rename = "Consistency-Token",
         required = false,
-        pattern = r"^[0-9a-f]{32}\.[1-9][0-9]{0,14}\.[1-9][0-9]{0,17}(, ?[0-9a-f]{32}\.[1-9][0-9]{0,14}\.[1-9][0-9]{0,17}){0,9}$"
+        pattern = r"^[0-9a-f]{32}\.[1-9][0-9]{0,14}\.[1-9][0-9]{0,17}(,[0-9a-f]{32}\.[1-9][0-9]{0,14}\.[1-9][0-9]{0,17})*$",
+        example = "0123456789abcdef0123456789abcdef.5.1"
     )]
-    consistency_token: Option<String>,
+    consistency_token: String,
     /// `wait=SECONDS`: how long to wait for what a token names, with a fraction or without; 0.5 unless
     /// given, 5 at most.
     #[param(rename = "Prefer", required = false, example = "wait=0.5")]
-    prefer: Option<String>,
+    prefer: String,
     /// Entity tags that the client has: 304 if one of them is still right.
     #[param(rename = "If-None-Match", required = false)]
-    if_none_match: Option<String>,
+    if_none_match: String,
 }
 
 /// Headers of a command.
@@ -71,7 +72,7 @@ pub struct ReadHeaders {
 pub struct CommandHeaders {
     /// `respond-async`: answer at commit, without waiting until readers show the change.
     #[param(rename = "Prefer", required = false, example = "respond-async")]
-    prefer: Option<String>,
+    prefer: String,
 }
 
 /// The header of a command that may be sent again.
@@ -82,7 +83,7 @@ pub struct KeyHeader {
     /// A name for this request, of visible ASCII characters. Sent again within 24 hours with the same
     /// bytes, it gives the first answer again and is carried out once.
     #[param(rename = "Idempotency-Key", required = false, max_length = 255, pattern = "^[!-~]{1,255}$")]
-    idempotency_key: Option<String>,
+    idempotency_key: String,
 }
 
 /// Ways to fail that an operation has beside those of HTTP itself.

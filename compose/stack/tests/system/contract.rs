@@ -4,11 +4,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::commands::review;
 use crate::http::{Answer, Front, Request};
+use crate::sql::Database;
+use crate::wait::until;
 
 /// Statuses that any route may have and none can be made to have here.
 const OF_ALL: [u16; 7] = [413, 414, 431, 500, 502, 503, 504];
@@ -44,12 +47,13 @@ struct Row {
 }
 
 /// A route while it is tried, and what was seen of it.
-struct Route {
+struct Route<'a> {
     front: Front,
+    primary: &'a Database,
     seen: RefCell<Row>,
 }
 
-impl Route {
+impl Route<'_> {
     /// Asks, and notes what was sent and what came back.
     fn ask(&self, request: &Request) -> Answer {
         let answer = self.front.ask(request);
@@ -90,16 +94,21 @@ impl Route {
 }
 
 /// Tries every row; a row without a trial and a trial without a row are faults too.
-pub(crate) fn every_row_holds(front: Front) {
+pub(crate) fn every_row_holds(front: Front, primary: &Database) {
     let rows = rows();
     let trials = trials();
     let routes: BTreeSet<&str> = rows.iter().map(|row| row.route.as_str()).collect();
-    assert_eq!(routes, trials.iter().map(|(route, _)| *route).collect::<BTreeSet<_>>(), "docs/API.md, All routes");
+    assert_eq!(
+        routes,
+        trials.iter().map(|(route, _)| *route).collect::<BTreeSet<_>>(),
+        "docs/API.md, All routes"
+    );
     prepare(front);
     for row in rows {
         let (_, trial) = trials.iter().find(|(route, _)| *route == row.route).unwrap();
-        let nothing = Row { route: row.route.clone(), parameters: [].into(), statuses: [].into(), headers: [].into() };
-        let route = Route { front, seen: RefCell::new(nothing) };
+        let nothing =
+            Row { route: row.route.clone(), parameters: [].into(), statuses: [].into(), headers: [].into() };
+        let route = Route { front, primary, seen: RefCell::new(nothing) };
         trial(&route);
         let mut seen = route.seen.into_inner();
         seen.statuses.retain(|status| !OF_ALL.contains(status));
@@ -116,7 +125,9 @@ fn rows() -> Vec<Row> {
     let codes = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
     let of_line = |line: &str| {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [route, parameters, _, statuses, headers] = cells.as_slice() else { panic!("five cells: {line}") };
+        let [route, parameters, _, statuses, headers] = cells.as_slice() else {
+            panic!("five cells: {line}")
+        };
         Row {
             route: codes(route).concat(),
             parameters: codes(parameters).into_iter().collect(),
@@ -127,7 +138,7 @@ fn rows() -> Vec<Row> {
     section.lines().filter(|line| line.starts_with("| `")).map(of_line).collect()
 }
 
-type Trial = fn(&Route);
+type Trial = fn(&Route<'_>);
 
 fn trials() -> Vec<(&'static str, Trial)> {
     vec![
@@ -176,7 +187,7 @@ fn prepare(front: Front) {
 }
 
 /// What all routes that are read have in common. The target is right as it is.
-fn read(route: &Route, target: &str) -> Answer {
+fn read(route: &Route<'_>, target: &str) -> Answer {
     let answer = route.get(target);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.all("cache-control"), ["no-cache"]);
@@ -189,19 +200,29 @@ fn read(route: &Route, target: &str) -> Answer {
         assert_eq!(known.all("etag"), [tag]);
     }
     assert_eq!(route.ask(&with("If-None-Match", "\"other\"")).text(), answer.text());
-    let head = route.ask(&Request { method: "HEAD".to_owned(), ..Request::get(target) });
-    assert_eq!((head.status, head.all("etag"), head.all("content-length")), (200, vec![tag], answer.all("content-length")));
+    let head = route.ask(&Request::new("HEAD", target));
+    assert_eq!(
+        (head.status, head.all("etag"), head.all("content-length")),
+        (200, vec![tag], answer.all("content-length"))
+    );
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     assert_eq!(route.get(&format!("{path}/?{query}")).text(), answer.text());
     // A token of another product asks for nothing, one of another log is named, one that is none is refused.
     let old = format!("{:032x}.{{}}.1", 7);
     assert_eq!(route.ask(&with("Consistency-Token", &old.replace("{}", "999999"))).all("warning").len(), 0);
     route.refuses(400, &with("Consistency-Token", "x").header("Prefer", "wait=0"));
+    not_allowed(route, "PATCH", target);
     answer
 }
 
+fn not_allowed(route: &Route<'_>, method: &str, target: &str) {
+    let answer = route.ask(&Request::new(method, target));
+    assert_eq!((answer.status, answer.all("allow").len()), (405, 1), "{method} {target}: {answer:?}");
+    assert!(!answer.all("allow")[0].contains(method), "{answer:?}");
+}
+
 /// Tokens of the product itself: one of another log, and one that was never given out.
-fn tokens(route: &Route, target: &str, product: i64) {
+fn tokens(route: &Route<'_>, target: &str, product: i64) {
     let with = |token: &str| Request::get(target).header("Consistency-Token", token);
     let other_log = route.ask(&with(&format!("{:032x}.{product}.1", 7)));
     assert_eq!(other_log.status, 200);
@@ -215,9 +236,14 @@ fn tokens(route: &Route, target: &str, product: i64) {
     assert_eq!(route.refuses(400, &with(&next))["type"], "/problems/bad-request");
 }
 
-fn list(route: &Route, target: &str, default: &str) {
+fn list(route: &Route<'_>, target: &str, default: &str) {
     let ids = |page: &Value| -> Vec<i64> {
-        page["results"].as_array().unwrap().iter().map(|review| review["review_id"].as_i64().unwrap()).collect()
+        page["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|review| review["review_id"].as_i64().unwrap())
+            .collect()
     };
     let plain = read(route, target.trim_end_matches(['?', '&'])).json();
     assert_eq!((ids(&plain).len(), &plain["count"]), (5, &json!(5)));
@@ -250,8 +276,18 @@ fn list(route: &Route, target: &str, default: &str) {
     let cursor = first.all("link")[0].split("cursor=").nth(1).unwrap().split('>').next().unwrap().to_owned();
     let swap = |c: char| if c == 'A' { 'B' } else { 'A' };
     let tampered: String = cursor.char_indices().map(|(at, c)| if at == 20 { swap(c) } else { c }).collect();
-    for bad in ["page=x", "count=-1", "page=1.5", "rating=6", "rating=4;5", "cursor=x", &format!("cursor={tampered}"),
-                &format!("cursor={cursor}&page=2"), &format!("cursor={cursor}&sort=helpful"), &format!("cursor={cursor}&rating=5")] {
+    for bad in [
+        "page=x",
+        "count=-1",
+        "page=1.5",
+        "rating=6",
+        "rating=4;5",
+        "cursor=x",
+        &format!("cursor={tampered}"),
+        &format!("cursor={cursor}&page=2"),
+        &format!("cursor={cursor}&sort=helpful"),
+        &format!("cursor={cursor}&rating=5"),
+    ] {
         route.refuses(422, &Request::get(&format!("{target}{bad}")));
     }
     let other = target.replace(&LISTED.to_string(), "2");
@@ -272,7 +308,7 @@ fn list(route: &Route, target: &str, default: &str) {
     assert_eq!(route.ask(&again.header("Accept-Encoding", "gzip")).status, 304);
 }
 
-fn meta(route: &Route, target: &str, average: &str) {
+fn meta(route: &Route<'_>, target: &str, average: &str) {
     let meta = read(route, target).json();
     assert_eq!(meta["characteristics"]["Quality"]["value"], average);
     let problem = route.refuses(422, &Request::get(&target.replace('4', "abc")));
@@ -280,21 +316,30 @@ fn meta(route: &Route, target: &str, average: &str) {
     tokens(route, &target.replace('4', "710005"), 710_005);
 }
 
-fn many_metas(route: &Route) {
+fn many_metas(route: &Route<'_>) {
     let metas = route.json("/reviews/meta?product_ids=4,710999,4");
     let one = route.json("/reviews/meta?product_id=4");
     assert_eq!((&metas[0], &metas[1]["characteristics"], &metas[2]), (&one, &json!({}), &one));
     let hundred_and_one = ["4"; 101].join(",");
-    for bad in ["product_ids=", "product_ids=1,x", "product_ids=1&product_id=1", &format!("product_ids={hundred_and_one}")] {
+    for bad in [
+        "product_ids=",
+        "product_ids=1,x",
+        "product_ids=1&product_id=1",
+        &format!("product_ids={hundred_and_one}"),
+    ] {
         route.refuses(422, &Request::get(&format!("/reviews/meta?{bad}")));
     }
 }
 
-fn one_review(route: &Route) {
+fn one_review(route: &Route<'_>) {
     let review = read(route, "/reviews/5").json();
-    assert_eq!((&review["review_id"], &review["product_id"], &review["recommend"]), (&json!(5), &json!(2), &json!(true)));
+    assert_eq!(
+        (&review["review_id"], &review["product_id"], &review["recommend"]),
+        (&json!(5), &json!(2), &json!(true))
+    );
     let list = route.front.json("/reviews?product_id=2&sort=newest&count=1000");
-    let mut listed = list["results"].as_array().unwrap().iter().find(|item| item["review_id"] == 5).unwrap().clone();
+    let mut listed =
+        list["results"].as_array().unwrap().iter().find(|item| item["review_id"] == 5).unwrap().clone();
     listed["product_id"] = json!(2);
     assert_eq!(review, listed);
     route.refuses(404, &Request::get("/reviews/88888888"));
@@ -305,13 +350,13 @@ fn one_review(route: &Route) {
     tokens(route, &format!("/reviews/{posted}"), 710_006);
 }
 
-fn jsonld(route: &Route) {
-    let answer = read(route, "/reviews/4/jsonld");
+fn jsonld(route: &Route<'_>) {
+    let answer = read(route, &format!("/reviews/{LISTED}/jsonld"));
     assert_eq!(answer.all("content-type"), ["application/ld+json"]);
     let product = answer.json();
     assert_eq!(product["@type"], "Product");
-    assert_eq!(product["aggregateRating"]["reviewCount"], 3);
-    assert_eq!(product["review"].as_array().unwrap().len(), 3);
+    assert_eq!(product["aggregateRating"]["reviewCount"], 12);
+    assert_eq!(product["review"].as_array().unwrap().len(), 5);
     let named = route.json("/reviews/3/jsonld?name=Walking%20shoe");
     assert_eq!((&named["name"], named.get("aggregateRating")), (&json!("Walking shoe"), None));
     let long = "n".repeat(201);
@@ -320,7 +365,7 @@ fn jsonld(route: &Route) {
     tokens(route, "/reviews/710007/jsonld", 710_007);
 }
 
-fn add(route: &Route, target: &str, product: Option<i64>) {
+fn add(route: &Route<'_>, target: &str, product: Option<i64>) {
     let mut body = review(4, "Added.");
     if let Some(product) = product {
         body["product_id"] = json!(product);
@@ -349,48 +394,51 @@ fn add(route: &Route, target: &str, product: Option<i64>) {
     other["rating"] = json!(1);
     let taken = route.refuses(422, &post(&other).header("Idempotency-Key", &key));
     assert_eq!(taken["type"], "/problems/idempotency-key-taken");
-    under_way(route, &post(&body));
+    let hold = format!("SELECT 1 FROM product_stream WHERE product_id = {POSTED} FOR UPDATE");
+    under_way(route, &post(&body), &hold);
 
+    not_allowed(route, "PATCH", target);
     route.refuses(400, &Request::post(target, "{"));
     route.refuses(413, &Request::post(target, " ".repeat(262_145)));
     let refused = route.refuses(422, &post(&json!({ "rating": 6 })));
-    let pointers: Vec<&Value> = refused["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
-    let expected: &[&str] =
-        if product.is_some() { &["/product_id", "/rating", "/body", "/name", "/email"] } else { &["/rating", "/body", "/name", "/email"] };
+    let pointers: Vec<&Value> =
+        refused["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    let expected: &[&str] = if product.is_some() {
+        &["/product_id", "/rating", "/body", "/name", "/email"]
+    } else {
+        &["/rating", "/body", "/name", "/email"]
+    };
     assert_eq!(pointers, expected);
 }
 
-/// Many twins at once: one is carried out, and who comes while it is under way is told so.
-fn under_way(route: &Route, request: &Request) {
-    let request = request.clone().header("Idempotency-Key", &format!("twins-of-{}", request.target.replace('/', "-")));
-    for _ in 0..200 {
-        let answers: Vec<Answer> = std::thread::scope(|scope| {
-            let front = route.front;
-            let sent: Vec<_> = (0..8).map(|_| scope.spawn(|| front.ask(&request))).collect();
-            sent.into_iter().map(|answer| answer.join().unwrap()).collect()
+/// A request whose twin is under way: held up by `hold`, with the key locked.
+fn under_way(route: &Route<'_>, request: &Request, hold: &str) {
+    let key = format!("twins-of-{}", request.target.replace('/', "-"));
+    let request = request.clone().header("Idempotency-Key", &key);
+    let held = route.primary.hold(hold);
+    let front = route.front;
+    let first = std::thread::scope(|scope| {
+        let first = scope.spawn(|| front.ask(&request));
+        until("the first twin has its key", Duration::from_secs(10), || {
+            let locked = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                          WHERE l.locktype = 'advisory' AND a.wait_event_type = 'Lock'";
+            if route.primary.number(locked) > 0 { Ok(()) } else { Err("not yet".to_owned()) }
         });
-        if answers.iter().any(|answer| answer.status == 409) {
-            let told = answers.iter().find(|answer| answer.status == 409).unwrap();
-            assert_eq!(told.json()["type"], "/problems/under-way");
-            assert_eq!(told.all("retry-after"), ["1"]);
-            let mut seen = route.seen.borrow_mut();
-            seen.statuses.insert(409);
-            seen.headers.insert("retry-after".to_owned());
-            let ids: BTreeSet<String> = answers.iter().filter(|a| a.status != 409).map(Answer::text).collect();
-            assert_eq!(ids.len(), 1, "one answer for all twins");
-            return;
-        }
-        let fresh = answers[0].text();
-        assert!(answers.iter().all(|answer| answer.text() == fresh));
-        return;
-    }
+        let told = route.refuses(409, &request);
+        assert_eq!(told["type"], "/problems/under-way");
+        drop(held);
+        first.join().unwrap()
+    });
+    let again = route.ask(&request);
+    assert_eq!((again.status, again.text()), (first.status, first.text()));
+    assert_eq!(again.all("consistency-token"), first.all("consistency-token"));
 }
 
 fn review_of(front: Front, product: i64) -> i64 {
     front.posted(&format!("/reviews/{product}"), &review(4, "To be voted on."))
 }
 
-fn vote(route: &Route, target: fn(&str) -> String) {
+fn vote(route: &Route<'_>, target: fn(&str) -> String) {
     let id = review_of(route.front, VOTED).to_string();
     let put = |id: &str| Request::put(&target(id));
     let counted = route.ask(&put(&id));
@@ -398,7 +446,9 @@ fn vote(route: &Route, target: fn(&str) -> String) {
     assert_eq!(counted.all("consistency-token").len(), 1);
     // Again, and with any body.
     assert_eq!(route.ask(&put(&id).header("Content-Type", "text/x-odd").body("{")).status, 204);
-    let versions = |answer: &Answer| answer.all("consistency-token")[0].rsplit('.').next().unwrap().parse::<i64>().unwrap();
+    let versions = |answer: &Answer| {
+        answer.all("consistency-token")[0].rsplit('.').next().unwrap().parse::<i64>().unwrap()
+    };
     let once = route.ask(&put(&id).header("Visitor-Id", "ada").header("Prefer", "respond-async"));
     assert_eq!(once.all("preference-applied"), ["respond-async"]);
     let twice = route.ask(&put(&id).header("Visitor-Id", "ada"));
@@ -408,14 +458,15 @@ fn vote(route: &Route, target: fn(&str) -> String) {
     let again = route.ask(&put(&id).header("Idempotency-Key", &key));
     assert_eq!((first.status, versions(&first)), (204, versions(&again)), "a key counts once");
     route.refuses(422, &put(&id).header("Idempotency-Key", &key).body("other"));
+    under_way(route, &put(&id), &format!("SELECT 1 FROM reviews WHERE review_id = {id} FOR UPDATE"));
     route.refuses(422, &put(&id).header("Visitor-Id", &"v".repeat(65)));
     route.refuses(404, &put("88888888"));
     route.refuses(422, &put("abc"));
-    route.refuses(405, &Request::get(&target(&id)));
+    not_allowed(route, "GET", &target(&id));
     route.seen.borrow_mut().parameters.remove("Content-Type");
 }
 
-fn take_back(route: &Route, target: fn(&str) -> String) {
+fn take_back(route: &Route<'_>, target: fn(&str) -> String) {
     let id = review_of(route.front, VOTED).to_string();
     let delete = |id: &str| Request::new("DELETE", &target(id)).header("Visitor-Id", "ada");
     assert_eq!(route.front.ask(&Request::put(&target(&id)).header("Visitor-Id", "ada")).status, 204);
@@ -428,15 +479,18 @@ fn take_back(route: &Route, target: fn(&str) -> String) {
     route.refuses(422, &Request::new("DELETE", &target(&id)));
     route.refuses(404, &delete("88888888"));
     route.refuses(422, &delete("abc"));
+    not_allowed(route, "POST", &target(&id));
 }
 
-fn preflight(route: &Route) {
+fn preflight(route: &Route<'_>) {
     let answer = route.ask(&Request::new("OPTIONS", "/reviews/2/list"));
     assert_eq!(answer.status, 204);
 }
 
-fn document(route: &Route, target: &str, version: &str) {
-    let document = read(route, target);
+fn document(route: &Route<'_>, target: &str, version: &str) {
+    let document = route.get(target);
     assert!(document.json()[version].is_string(), "{target}");
-    route.refuses(405, &Request::new("POST", target));
+    let again = Request::get(target).header("If-None-Match", document.all("etag")[0]);
+    assert_eq!(route.ask(&again).status, 304);
+    not_allowed(route, "POST", target);
 }

@@ -153,7 +153,7 @@ async fn with_tokens(front: Front, products: &Products, half_way: impl FnOnce() 
         connections.spawn(async move {
             for n in (number..POSTS).step_by(CONNECTIONS) {
                 let own = number * OWN_PRODUCTS + n / CONNECTIONS % OWN_PRODUCTS;
-                let shared = n / CONNECTIONS % SHARED_EVERY == 0;
+                let shared = (n / CONNECTIONS).is_multiple_of(SHARED_EVERY);
                 let product = if shared { SHARED_PRODUCT } else { i64::try_from(own).unwrap() + 20 };
                 let posted = connection.post(product, Some("respond-async")).await;
                 assert!(posted.at_commit);

@@ -20,7 +20,7 @@ pub(crate) struct Front {
 #[derive(Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -31,9 +31,9 @@ pub(crate) struct Unanswered(pub(crate) String);
 /// A request being written.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
 }
 

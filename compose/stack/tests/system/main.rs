@@ -14,6 +14,7 @@ mod stack;
 mod wait;
 
 mod commands;
+mod contract;
 mod golden;
 mod odd;
 mod operating;
@@ -52,6 +53,8 @@ fn a_first_day() {
     check("a lenient post", || commands::a_post_takes_what_can_be_taken(front));
     check("a refused post", || commands::a_refusal_names_every_field(front));
     check("votes and reports", || commands::votes_count_and_reports_hide(front));
+
+    check("every route", || contract::every_row_holds(front, &primary));
 
     check("CORS", || odd::any_origin_may_read(front));
     check("request ids", || odd::requests_have_ids(front));

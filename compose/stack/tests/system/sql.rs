@@ -1,7 +1,8 @@
 //! The databases of a stack, by psql: the test's own look at what is there.
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
 
 use crate::stack::Stack;
 
@@ -66,5 +67,35 @@ impl Database {
         let column = self.column(statement);
         let number = column.first().and_then(|text| text.parse().ok());
         number.unwrap_or_else(|| panic!("no number but {column:?} from {statement}"))
+    }
+
+    /// Holds what a statement locks until the answer is dropped.
+    pub(crate) fn hold(&self, statement: &str) -> Held {
+        let mut psql = Command::new("psql")
+            .args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d", &self.url])
+            .env("PGPASSWORD", &self.password)
+            .env("PGCONNECT_TIMEOUT", "5")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = psql.stdin.take().unwrap();
+        writeln!(stdin, "BEGIN; {statement};\n\\echo held").unwrap();
+        let mut lines = BufReader::new(psql.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "held"), "{statement}");
+        psql.stdin = Some(stdin);
+        Held(psql)
+    }
+}
+
+/// A transaction that stays open.
+#[derive(Debug)]
+pub(crate) struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The end of its input ends it, and its transaction with it.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }

@@ -62,4 +62,4 @@ GRANT SELECT ON characteristics, log_identity, cursor_key TO reviews_read;
 GRANT SELECT (characteristics) ON reviews TO reviews_read;
 
 -- A product's meta may be asked of the primary, which counts hidden reviews too: they are few.
-CREATE INDEX reviews_hidden ON reviews (product_id) WHERE hidden_by_reports OR hidden_by_moderation;
+CREATE INDEX reviews_hidden ON reviews (part, product_id) WHERE hidden_by_reports OR hidden_by_moderation;

@@ -1,6 +1,8 @@
 //! The projector against two real databases, without a broker: what a broker may do to messages
 //! (lose, repeat, reorder) is done here to batches.
 
+mod golden;
+
 use crate::batch::Batch;
 use crate::project::{MetaConnection, ProjectError, Projected, project, same_log};
 use domain::{LogEvent, Position, log_parts};

@@ -183,8 +183,13 @@ fn read_recommend(value: Option<&Value>) -> bool {
 }
 
 fn read_photos(value: Option<&Value>) -> (Vec<String>, Vec<Value>) {
+    let photos = match value {
+        None | Some(Value::Null) => return (Vec::new(), Vec::new()),
+        Some(Value::Array(photos)) => photos,
+        Some(other) => return (Vec::new(), vec![other.clone()]),
+    };
     let (mut taken, mut ignored) = (Vec::new(), Vec::new());
-    for photo in value.and_then(Value::as_array).into_iter().flatten() {
+    for photo in photos {
         match photo.as_str() {
             Some(url) if taken.len() < PHOTOS_MAX && is_photo_url(url) => taken.push(url.to_owned()),
             _ => ignored.push(photo.clone()),
@@ -343,9 +348,12 @@ mod tests {
             json!("https://x/10"),
         ];
         assert_eq!(review.ignored_photos, ignored);
-        for none in [json!(null), json!({}), json!("https://x")] {
-            assert!(read_new_review(&with("photos", none)).unwrap().photos.is_empty());
+        for none in [json!({}), json!("https://x"), json!(7)] {
+            let review = read_new_review(&with("photos", none.clone())).unwrap();
+            assert_eq!((review.photos.len(), review.ignored_photos), (0, vec![none]));
         }
+        let review = read_new_review(&with("photos", json!(null))).unwrap();
+        assert_eq!((review.photos.len(), review.ignored_photos.len()), (0, 0));
     }
 
     #[test]

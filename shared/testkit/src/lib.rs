@@ -9,12 +9,14 @@ mod broker_host;
 mod commands;
 mod database;
 mod eventually;
+mod plans;
 mod truth;
 
 pub use broker_host::{BrokerHost, broker_host};
 pub use commands::{post, try_vote, vote};
 pub use database::{TestDatabase, meta_database, primary_database};
 pub use eventually::eventually;
+pub use plans::{Explained, Plans, explained};
 pub use truth::{
     assert_log_is_whole, define_characteristics, fold_of_log, new_review, product, products_of_meta,
 };

@@ -44,6 +44,11 @@ const SEED: &str = "
     SELECT part, row_number() OVER (PARTITION BY part ORDER BY review_id), product_id, nth, gen_random_uuid(),
            'ReviewPosted.v1', json_build_object('review_id', review_id, 'rating', nth % 5 + 1, 'recommend', true), now()
     FROM seeded WHERE nth = 1 OR product_id = 77;
+    INSERT INTO votes (part, review_id, kind, visitor)
+    SELECT part, review_id, 'helpful', 'v' || product_id FROM seeded WHERE nth = 1;
+    INSERT INTO idempotency (part, operation, subject, key, request, review_id, version, taken, expires_at)
+    SELECT part, 'post', product_id, 'k' || product_id, '', review_id, 1, '{}', now() + interval '1 day'
+    FROM seeded WHERE nth = 1;
     UPDATE log_head h SET head = (SELECT max(pos) FROM event_log l WHERE l.part = h.part);
     UPDATE log_published p SET published = (SELECT head - 20 FROM log_head h WHERE h.part = p.part);
 

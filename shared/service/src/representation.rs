@@ -56,6 +56,10 @@ async fn revalidate(mut request: Request, next: Next) -> Response {
     }
     let known = known_tags(request.headers());
     let mut response = next.run(request).await;
+    // A client that says it takes no encoding at all gets the body as it is rather than nothing.
+    if response.status() == StatusCode::NOT_ACCEPTABLE {
+        *response.status_mut() = StatusCode::OK;
+    }
     let headers = response.headers_mut();
     if let Some(tag) = headers.get(ETAG).map(|tag| of_encoding(tag, headers.get(CONTENT_ENCODING))) {
         headers.insert(VARY, VARY_ENCODING);

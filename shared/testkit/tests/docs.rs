@@ -152,7 +152,9 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 fn settings_read() -> BTreeSet<String> {
     let root = repository();
     let capitals = |text: &str| {
-        text.len() > 2 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        text.len() > 2
+            && text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
     };
     let arguments = |text: &str, opening: &str| -> Vec<String> {
         text.split(opening).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()

@@ -133,7 +133,6 @@ fn unknown_paths() -> Vec<Case> {
         "/reviews/2/meta/x",
         "/reviews/2/list%20",
         "/reviews/2/list;a=b",
-        "/reviews/2%2Flist",
         "/reviews%2F2/list",
         "/metrics",
         "/livez",
@@ -163,6 +162,8 @@ fn unknown_paths() -> Vec<Case> {
     .iter()
     .map(|target| Case::get(target, &[400, 404, 405]))
     .collect();
+    // A review's path, with an id that is none.
+    cases.push(Case::get("/reviews/2%2Flist", &[422]));
     cases.push(Case::get("/reviews//list", &[404, 422]));
     cases.push(Case::get("/reviews//meta", &[404, 422]));
     cases.push(Case::get("/reviews///", &[404]));

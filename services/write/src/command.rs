@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use contract::{ConsistencyToken, Problem};
-use primary::{Command, IdempotencyKey, Outcome, Reached};
+use primary::{Age, Command, IdempotencyKey, Outcome, Reached};
 use service::{HttpProblem, header_text, prefer, traceparent};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -68,27 +68,43 @@ fn hash(texts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// What a command came to: what it did now or before, and whether it was now.
-pub(crate) fn done<T>(outcome: Outcome<T>) -> Result<(T, bool), HttpProblem> {
+/// When a command was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    Now,
+    Before(Age),
+}
+
+/// What a command came to, now or before.
+pub(crate) fn done<T>(outcome: Outcome<T>) -> Result<(T, When), HttpProblem> {
     match outcome {
-        Outcome::Done(done) => Ok((done, true)),
-        Outcome::Before(done) => Ok((done, false)),
+        Outcome::Done(done) => Ok((done, When::Now)),
+        Outcome::Before(done, age) => Ok((done, When::Before(age))),
         Outcome::UnderWay => Err(Problem::under_way().into()),
         Outcome::KeyTaken => Err(Problem::key_taken().into()),
     }
 }
 
-/// Answers a command when readers show what it changed, in meta too if it is `in_meta`, or says that the
-/// answer did not wait for that.
+/// Announces what a command has changed, and answers it when readers show it, in meta too if it is
+/// `in_meta`; or says that the answer did not wait for that.
 pub(crate) async fn answer(
     write: &Write,
     headers: &Headers,
     reached: Reached,
+    when: When,
     in_meta: bool,
     answer: impl IntoResponse,
 ) -> Response {
     let Reached { epoch, product_id, version } = reached;
-    let seen = !headers.respond_async && write.visibility.wait(product_id, version, in_meta).await;
+    if when == When::Now {
+        write.visibility.committed(product_id, version);
+    }
+    let seen = match when {
+        _ if headers.respond_async => false,
+        // What is announced was announced long ago: nothing will be heard of it any more.
+        When::Before(Age::Old) => write.visibility.is_likely(in_meta),
+        When::Now | When::Before(Age::Recent) => write.visibility.wait(product_id, version, in_meta).await,
+    };
     let mut response = answer.into_response();
     let token = ConsistencyToken { epoch, product_id, version }.to_string();
     if let Ok(token) = HeaderValue::from_str(&token) {

@@ -102,10 +102,7 @@ async fn store(
     let headers = Headers::read(headers)?;
     let command = headers.command(&[body]);
     let outcome = primary::post_review(&write.primary, product_id, &review, &command).await?;
-    let (posted, now) = command::done(outcome)?;
-    if now {
-        write.visibility.committed(product_id, posted.reached.version);
-    }
+    let (posted, when) = command::done(outcome)?;
     // What the product does not have was not stored either.
     let mut ignored_characteristics = review.ignored_characteristics;
     let foreign = review.characteristics.into_iter().filter(|(id, ..)| !posted.characteristics.contains(id));
@@ -118,5 +115,5 @@ async fn store(
     };
     let location = [(header::LOCATION, format!("/reviews/{}", posted.review_id))];
     let created = (StatusCode::CREATED, location, Json(body));
-    Ok(command::answer(write, &headers, posted.reached, true, created).await)
+    Ok(command::answer(write, &headers, posted.reached, when, true, created).await)
 }

@@ -27,6 +27,11 @@ impl Visibility {
         self.announcer.announce(Store::Primary, product_id, version);
     }
 
+    /// Whether changes come round at the moment, so that one of a while ago has.
+    pub(crate) fn is_likely(&self, in_meta: bool) -> bool {
+        self.listener.is_connected() && self.of_primary.pays() && (!in_meta || self.of_meta.pays())
+    }
+
     /// Waits until a change is heard of from the stores that show it: the primary, and meta `in_meta`.
     /// Returns whether it was.
     pub(crate) async fn wait(&self, product_id: ProductId, version: Version, in_meta: bool) -> bool {

@@ -136,10 +136,7 @@ async fn cast(
     let command = headers.command(&[body, visitor.unwrap_or_default().as_bytes()]);
     let outcome = primary::vote(&write.primary, &vote, &command).await?;
     let outcome = outcome.ok_or_else(|| Problem::not_found(format!("there is no review {review_id}")))?;
-    let (reached, now) = command::done(outcome)?;
-    if now {
-        write.visibility.committed(reached.product_id, reached.version);
-    }
+    let (reached, when) = command::done(outcome)?;
     // Meta does not show votes.
-    Ok(command::answer(write, headers, reached, false, StatusCode::NO_CONTENT).await)
+    Ok(command::answer(write, headers, reached, when, false, StatusCode::NO_CONTENT).await)
 }

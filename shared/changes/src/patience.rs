@@ -27,9 +27,14 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// Whether waiting pays at the moment.
+    pub fn pays(&self) -> bool {
+        self.fruitless.load(Ordering::Relaxed) < FRUITLESS_WAITS_MAX
+    }
+
     /// Waits for `change`, at most `limit`, if that pays. Returns whether the change has come.
     pub async fn wait(&self, limit: Duration, change: impl Future<Output = ()> + Send + 'static) -> bool {
-        if self.fruitless.load(Ordering::Relaxed) < FRUITLESS_WAITS_MAX {
+        if self.pays() {
             return self.try_out(limit, change).await;
         }
         if let Ok(watched) = self.watched.clone().try_acquire_owned() {

@@ -38,11 +38,26 @@ pub enum Outcome<T> {
     /// It was carried out now.
     Done(T),
     /// Nothing was to be done: it was carried out before.
-    Before(T),
+    Before(T, Age),
     /// The first request with its key is not answered yet.
     UnderWay,
     /// Its key belongs to another request.
     KeyTaken,
+}
+
+/// How long ago a command was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// Within the last seconds: readers may not know of it yet.
+    Recent,
+    /// Before that.
+    Old,
+}
+
+impl Age {
+    pub(crate) fn of(recent: bool) -> Self {
+        if recent { Age::Recent } else { Age::Old }
+    }
 }
 
 impl<T> Outcome<T> {

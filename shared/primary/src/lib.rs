@@ -19,7 +19,7 @@ mod status;
 
 pub mod import;
 
-pub use command::{Command, IdempotencyKey, Outcome, Reached, forget_keys};
+pub use command::{Age, Command, IdempotencyKey, Outcome, Reached, forget_keys};
 pub use list::{ListQuery, OneReview, Place, ReviewPage, Sort, Start, cursor_key, list_reviews, one_review};
 pub use log::{LogRange, Pulled, log_epoch, log_heads, product_events, pull_events};
 pub use post::{Posted, post_review};

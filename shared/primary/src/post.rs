@@ -1,6 +1,6 @@
 //! Storing a review.
 
-use crate::command::{Command, Outcome, Reached, carry_out, reached};
+use crate::command::{Age, Command, Outcome, Reached, carry_out, reached};
 use crate::unfit;
 use domain::{CharacteristicId, NewReview, ProductId, ReviewId};
 use sqlx::PgPool;
@@ -42,7 +42,9 @@ pub async fn post_review(
                     OR pg_try_advisory_xact_lock(hashtextextended('post ' || $2::bigint || ' ' || $14::text, 0)) AS got
             ),
             before AS MATERIALIZED (
-                SELECT request, review_id, version, taken FROM idempotency
+                SELECT request, review_id, version, taken,
+                       expires_at > now() + interval '24 hours' - interval '5 seconds' AS recent
+                FROM idempotency
                 WHERE part = $1 AND operation = 'post' AND subject = $2 AND key = $14 AND expires_at > now()
             ),
             free AS MATERIALIZED (
@@ -94,7 +96,8 @@ pub async fn post_review(
             SELECT i.epoch AS "epoch!", n.review_id AS "review_id?", e.version AS "version?",
                    ARRAY(SELECT id FROM given) AS "taken!: Vec<i64>",
                    b.request AS "before_request?", b.review_id AS "before_review_id?",
-                   b.version AS "before_version?", b.taken AS "before_taken?: Vec<i64>"
+                   b.version AS "before_version?", b.taken AS "before_taken?: Vec<i64>",
+                   b.recent AS "before_recent?"
             FROM log_identity i LEFT JOIN before b ON true LEFT JOIN (new n CROSS JOIN event e) ON true"#,
             product_id.part().get(),
             product_id.get(),
@@ -131,7 +134,8 @@ pub async fn post_review(
             Outcome::KeyTaken
         }
         (None, Some((review_id, version))) => {
-            Outcome::Before(posted(review_id, version, row.before_taken.unwrap_or_default())?)
+            let age = Age::of(row.before_recent.unwrap_or_default());
+            Outcome::Before(posted(review_id, version, row.before_taken.unwrap_or_default())?, age)
         }
         (None, None) => Outcome::UnderWay,
     })

@@ -1,7 +1,7 @@
 //! Counting a vote, and taking it back. No statement here may touch more than one review: should two
 //! have the same id, the sub-select that finds it fails and nothing is counted.
 
-use crate::command::{Command, Outcome, Reached, carry_out, reached};
+use crate::command::{Age, Command, Outcome, Reached, carry_out, reached};
 use crate::stream::product_reached;
 use domain::ReviewId;
 use sqlx::PgPool;
@@ -74,7 +74,8 @@ pub async fn vote(
                 SELECT part, review_id, product_id FROM reviews WHERE review_id = $1
             ),
             before AS MATERIALIZED (
-                SELECT i.request, i.version
+                SELECT i.request, i.version,
+                       i.expires_at > now() + interval '24 hours' - interval '5 seconds' AS recent
                 FROM target t
                 JOIN idempotency i ON i.part = t.part AND i.operation = $2 AND i.subject = $1 AND i.key = $9
                 WHERE i.expires_at > now()
@@ -142,7 +143,8 @@ pub async fn vote(
                     expires_at = CASE WHEN i.expires_at <= now() THEN excluded.expires_at END
             )
             SELECT i.epoch AS "epoch!", t.product_id AS "product_id!", l.got AS "got!", e.version AS "version?",
-                   b.request AS "before_request?", b.version AS "before_version?"
+                   b.request AS "before_request?", b.version AS "before_version?",
+                   b.recent AS "before_recent?"
             FROM log_identity i CROSS JOIN lock l CROSS JOIN target t
             LEFT JOIN before b ON true LEFT JOIN event e ON true"#,
             vote.review_id.get(),
@@ -168,9 +170,12 @@ pub async fn vote(
         {
             Outcome::KeyTaken
         }
-        (None, Some(version)) => Outcome::Before(at(version)?),
+        (None, Some(version)) => {
+            Outcome::Before(at(version)?, Age::of(row.before_recent.unwrap_or_default()))
+        }
         (None, None) if !row.got => Outcome::UnderWay,
-        // The statement waited for a twin, and saw the product as it was before.
-        (None, None) => Outcome::Before(product_reached(pool, at(0)?.product_id).await?),
+        // A vote that stands changed nothing now. The statement may have waited for a twin, and saw the
+        // product as it was before.
+        (None, None) => Outcome::Before(product_reached(pool, at(0)?.product_id).await?, Age::Old),
     }))
 }

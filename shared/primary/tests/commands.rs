@@ -4,7 +4,7 @@
 
 use domain::{ProductId, ReviewId};
 use primary::{
-    Command, IdempotencyKey, Outcome, Posted, Reached, Vote, VoteKind, forget_keys, post_review,
+    Age, Command, IdempotencyKey, Outcome, Posted, Reached, Vote, VoteKind, forget_keys, post_review,
     product_reached, sequence_events,
 };
 use sqlx::{PgPool, Row};
@@ -83,7 +83,7 @@ async fn of_many_twins_one_is_carried_out_and_the_others_hear_of_it() {
         let answers: BTreeSet<(i64, i64)> = outcomes
             .iter()
             .map(|outcome| match outcome {
-                Outcome::Done(posted) | Outcome::Before(posted) => {
+                Outcome::Done(posted) | Outcome::Before(posted, _) => {
                     (posted.review_id.get(), posted.reached.version.0)
                 }
                 other => unreachable!("{other:?}"),
@@ -125,7 +125,7 @@ async fn while_the_first_is_under_way_its_twin_is_told_so_and_nothing_waits() {
     assert!(post_keyed(&pool, product(6), "k", 1).await.done().is_some());
     holder.rollback().await.unwrap();
     let first = first.await.unwrap().done().unwrap();
-    assert_eq!(post_keyed(&pool, product(5), "k", 1).await, Outcome::Before(first));
+    assert_eq!(post_keyed(&pool, product(5), "k", 1).await, Outcome::Before(first, Age::Recent));
 }
 
 #[tokio::test]
@@ -154,7 +154,9 @@ async fn a_twin_that_began_before_the_commit_and_goes_on_after_it_stores_nothing
     })
     .await;
     first.commit().await.unwrap();
-    let Outcome::Before(answer) = twin.await.unwrap() else { unreachable!("the first one's answer") };
+    let Outcome::Before(answer, Age::Old) = twin.await.unwrap() else {
+        unreachable!("the first one's answer")
+    };
     assert_eq!((answer.review_id.get(), answer.reached.version.0), (77, 9));
     assert_eq!(stored(&database.pool).await, (0, 0, 1));
 }
@@ -165,13 +167,13 @@ async fn a_key_belongs_to_one_request_until_its_time_is_over() {
     let pool = database.pool_of("reviews_write");
     let first = post_keyed(&pool, product(5), "k", 1).await.done().unwrap();
     assert_eq!(post_keyed(&pool, product(5), "k", 2).await, Outcome::KeyTaken);
-    assert_eq!(post_keyed(&pool, product(5), "k", 1).await, Outcome::Before(first.clone()));
+    assert_eq!(post_keyed(&pool, product(5), "k", 1).await, Outcome::Before(first.clone(), Age::Recent));
     assert_eq!(forget_keys(&pool, 10).await.unwrap(), 0);
 
     sqlx::query("UPDATE idempotency SET expires_at = now()").execute(&database.pool).await.unwrap();
     let second = post_keyed(&pool, product(5), "k", 2).await.done().unwrap();
     assert!(second.review_id > first.review_id);
-    assert_eq!(post_keyed(&pool, product(5), "k", 2).await, Outcome::Before(second));
+    assert_eq!(post_keyed(&pool, product(5), "k", 2).await, Outcome::Before(second, Age::Recent));
 
     sqlx::query("UPDATE idempotency SET expires_at = now()").execute(&database.pool).await.unwrap();
     assert_eq!(forget_keys(&pool, 10).await.unwrap(), 1);
@@ -189,7 +191,7 @@ async fn a_vote_with_a_key_counts_once() {
         async move { primary::vote(&pool, &vote, &command).await.unwrap().unwrap() }
     };
     let first = cast(1).await.done().unwrap();
-    assert_eq!(cast(1).await, Outcome::Before(first));
+    assert_eq!(cast(1).await, Outcome::Before(first, Age::Recent));
     assert_eq!(cast(2).await, Outcome::KeyTaken);
     assert_eq!(votes(&database.pool, review_id).await, (1, 0, false));
     // A report under the same key is another route.
@@ -232,12 +234,12 @@ async fn a_visitor_takes_a_vote_back_once() {
     let pool = database.pool_of("reviews_write");
     let review_id = post(&pool, product(5), &new_review(3)).await.review_id;
     let helpful = of_visitor(review_id, VoteKind::Helpful, "ada");
-    assert!(matches!(cast(&pool, back(helpful)).await, Outcome::Before(Reached { .. })));
+    assert!(matches!(cast(&pool, back(helpful)).await, Outcome::Before(Reached { .. }, Age::Old)));
     assert_eq!(cast(&pool, helpful).await.done().unwrap().version.0, 2);
-    let Outcome::Before(again) = cast(&pool, helpful).await else { unreachable!("counted twice") };
+    let Outcome::Before(again, Age::Old) = cast(&pool, helpful).await else { unreachable!("counted twice") };
     assert_eq!(again.version.0, 2, "the token of a vote that stands is the current version");
     assert_eq!(cast(&pool, back(helpful)).await.done().unwrap().version.0, 3);
-    assert!(matches!(cast(&pool, back(helpful)).await, Outcome::Before(_)));
+    assert!(matches!(cast(&pool, back(helpful)).await, Outcome::Before(..)));
     assert_eq!(votes(&database.pool, review_id).await, (0, 0, false));
     let types: Vec<String> = sqlx::query_scalar("SELECT type FROM outbox ORDER BY version")
         .fetch_all(&database.pool)

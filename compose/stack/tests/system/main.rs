@@ -55,6 +55,7 @@ fn a_first_day() {
     check("votes and reports", || commands::votes_count_and_reports_hide(front));
 
     check("every route", || contract::every_row_holds(front, &primary));
+    check("entity tags", || contract::tags_follow_the_answers(front, &Database::meta(&stack)));
 
     check("CORS", || odd::any_origin_may_read(front));
     check("request ids", || odd::requests_have_ids(front));

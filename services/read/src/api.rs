@@ -21,8 +21,7 @@ const ASYNCAPI: &str = include_str!("../../../docs/asyncapi.json");
         description = "Product reviews: which ones a product has, and what they add up to. Two families of paths \
                        serve the same data in different types. A slash at the end of a path means the same, and \
                        HEAD works where GET does.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
-        contact()
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     servers((url = "/")),
     tags(

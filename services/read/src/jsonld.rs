@@ -4,7 +4,7 @@ use crate::api::{JsonLd, NameQuery, ProductPath};
 use crate::consistency::Tokens;
 use crate::meta::PARKED;
 use crate::metas::metas;
-use crate::query::{Query, product_id};
+use crate::query::Query;
 use crate::router::Read;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{HeaderMap, WARNING};
@@ -13,7 +13,7 @@ use contract::{JSON_LD_CONTENT_TYPE, ProductPage, jsonld};
 use postgres::retry_lost;
 use primary::{ListQuery, Sort, Start};
 use service::openapi::ReadHeaders;
-use service::{HttpProblem, PathText, representation};
+use service::{HttpProblem, PathText, product_id, representation};
 
 /// Reviews that are shown: what fits on a page of results.
 const REVIEWS_SHOWN: i64 = 5;

@@ -3,7 +3,7 @@
 use crate::api::{List1, List2, PageQuery, ProductPath, ProductQuery};
 use crate::consistency::Tokens;
 use crate::pages::{self, Paging};
-use crate::query::{Query, product_id};
+use crate::query::Query;
 use crate::router::Read;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
@@ -14,7 +14,7 @@ use domain::ProductId;
 use postgres::retry_lost;
 use primary::{ListQuery, Sort};
 use service::openapi::ReadHeaders;
-use service::{HttpProblem, PathText, representation};
+use service::{HttpProblem, PathText, product_id, representation};
 
 /// List a product's reviews
 ///

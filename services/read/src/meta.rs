@@ -3,7 +3,7 @@
 use crate::api::{Meta1, MetaOrMetas, ProductPath, ProductsQuery};
 use crate::consistency::{Needs, Tokens};
 use crate::metas::metas;
-use crate::query::{Query, product_id};
+use crate::query::Query;
 use crate::router::Read;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
@@ -12,7 +12,7 @@ use axum::response::Response;
 use contract::{Family, meta_body, metas_body};
 use domain::ProductId;
 use service::openapi::ReadHeaders;
-use service::{HttpProblem, PathText, representation};
+use service::{HttpProblem, PathText, product_id, representation};
 
 /// Says that a product stands still, since an event of it could not be applied.
 pub(crate) const PARKED: HeaderValue =

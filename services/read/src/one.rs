@@ -7,10 +7,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use contract::{Problem, review_body};
-use domain::ReviewId;
 use postgres::retry_lost;
 use service::openapi::ReadHeaders;
-use service::{HttpProblem, PathText, representation};
+use service::{HttpProblem, PathText, representation, review_id};
 
 /// One review
 ///
@@ -27,9 +26,7 @@ pub(crate) async fn of_id(
     PathText(id): PathText,
     headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
-    let review_id: ReviewId = id.parse().map_err(|_| {
-        Problem::unprocessable("the id of a review must be a whole number from 1 to 9007199254740991")
-    })?;
+    let review_id = review_id(&id)?;
     let tokens = Tokens::read(&headers)?;
     let found = retry_lost(|| primary::one_review(&read.primary, review_id)).await?;
     let found = found.ok_or_else(|| Problem::not_found(format!("there is no review {review_id}")))?;

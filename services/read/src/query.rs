@@ -32,7 +32,7 @@ impl<'a> Query<'a> {
 
     /// The product that is asked for.
     pub(crate) fn product_id(self) -> Result<ProductId, HttpProblem> {
-        product_id(&self.get("product_id").unwrap_or_default())
+        service::product_id(&self.get("product_id").unwrap_or_default())
     }
 
     /// The products that are asked for in one request, in that order; `None` when it is not such a one.
@@ -111,11 +111,6 @@ impl<'a> Query<'a> {
             _ => Err(Problem::unprocessable(format!("{key} must be a whole number, not negative")).into()),
         }
     }
-}
-
-/// A product id from a path or a query.
-pub(crate) fn product_id(text: &str) -> Result<ProductId, HttpProblem> {
-    text.parse().map_err(|_| Problem::unprocessable("Error: invalid product_id provided").into())
 }
 
 #[cfg(test)]

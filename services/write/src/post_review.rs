@@ -46,8 +46,7 @@ pub(crate) async fn of_product(
 ) -> Result<Response, HttpProblem> {
     let body = read_body(body).await?;
     let json = read_json(&body)?;
-    let product_id =
-        product_id.parse().map_err(|_| Problem::unprocessable("Error: invalid product_id provided"))?;
+    let product_id = service::product_id(&product_id)?;
     let review = read_new_review(&json).map_err(|refused| Problem::invalid_fields(refused.0))?;
     store(&write, product_id, review, &headers, &body).await
 }

@@ -11,7 +11,7 @@ use contract::Problem;
 use domain::ReviewId;
 use primary::{Vote, VoteKind};
 use service::openapi::{CommandHeaders, KeyHeader};
-use service::{HttpProblem, PathText, read_body};
+use service::{HttpProblem, PathText, read_body, review_id};
 
 /// Find a review helpful
 ///
@@ -92,7 +92,7 @@ async fn count(
     body: Body,
     kind: VoteKind,
 ) -> Result<Response, HttpProblem> {
-    let review_id = read_review_id(&id)?;
+    let review_id = review_id(&id)?;
     let headers = Headers::read(&headers)?;
     // Any body will do, but another one under the same key is another request.
     let body = read_body(body).await?;
@@ -105,7 +105,7 @@ async fn take_back(
     headers: HeaderMap,
     kind: VoteKind,
 ) -> Result<Response, HttpProblem> {
-    let review_id = read_review_id(&id)?;
+    let review_id = review_id(&id)?;
     // It can be repeated as it is, so it needs no key.
     let headers = Headers { key: None, ..Headers::read(&headers)? };
     if headers.visitor.is_none() {
@@ -115,12 +115,6 @@ async fn take_back(
         .into());
     }
     cast(&write, &headers, review_id, kind, true, &[]).await
-}
-
-fn read_review_id(text: &str) -> Result<ReviewId, HttpProblem> {
-    let wrong =
-        |_| Problem::unprocessable("the id of a review must be a whole number from 1 to 9007199254740991");
-    text.parse().map_err(wrong).map_err(HttpProblem::from)
 }
 
 async fn cast(

@@ -26,7 +26,9 @@ pub use health::health_routes;
 pub use http::{serve, with_limit, with_manners};
 pub use problem::{HttpProblem, log_chain};
 pub use representation::{representation, with_representations};
-pub use request::{BODY_BYTES_MAX, PathText, header_text, prefer, read_body, read_json, traceparent};
+pub use request::{
+    BODY_BYTES_MAX, PathText, header_text, prefer, product_id, read_body, read_json, review_id, traceparent,
+};
 pub use routes::public_routes;
 pub use run::{run, together};
 pub use settings::Settings;

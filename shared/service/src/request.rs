@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::Bytes;
 use contract::{Prefer, Problem, read_prefer};
+use domain::{ProductId, ReviewId};
 use serde_json::Value;
 use std::convert::Infallible;
 
@@ -25,6 +26,23 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
         let path = Path::<String>::from_request_parts(parts, state).await;
         Ok(PathText(path.map(|Path(text)| text).unwrap_or_default()))
     }
+}
+
+/// A product's id in a path or a query.
+///
+/// # Errors
+/// 422 when it is none.
+pub fn product_id(text: &str) -> Result<ProductId, HttpProblem> {
+    text.parse().map_err(|_| Problem::unprocessable("Error: invalid product_id provided").into())
+}
+
+/// A review's id in a path.
+///
+/// # Errors
+/// 422 when it is none.
+pub fn review_id(text: &str) -> Result<ReviewId, HttpProblem> {
+    let wrong = "the id of a review must be a whole number from 1 to 9007199254740991";
+    text.parse().map_err(|_| Problem::unprocessable(wrong).into())
 }
 
 /// Reads a body whole.

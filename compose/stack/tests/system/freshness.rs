@@ -256,7 +256,8 @@ pub(crate) fn without_a_token_an_acknowledged_post_shows(front: Front, primary: 
     });
     eprintln!(
         "        {POSTS} posts without a token: {at_commit} answered before readers showed them, {late} seen late, \
-         by {longest:.1?} at most; {:.1?}",
+         by {} ms at most; {:.1?}",
+        longest.as_millis(),
         begun.elapsed()
     );
 }

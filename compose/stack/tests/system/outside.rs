@@ -13,7 +13,7 @@ use crate::stack::Stack;
 
 /// Requests of random content for each operation at most, beside the examples and the edge cases. With twice
 /// as many the whole takes nearly twice as long.
-const EXAMPLES_MAX: u32 = 250;
+const EXAMPLES_MAX: u32 = 150;
 
 /// The same requests in every run. To try others, change it.
 const SEED: u32 = 20_190_805;

@@ -1,0 +1,54 @@
+//! Entity tags while answers change.
+
+use crate::commands::review;
+use crate::http::{Answer, Front, Request};
+use crate::sql::Database;
+
+/// Tags follow the answers: while reviews are written, and when another generation of meta answers.
+pub(crate) fn tags_follow_the_answers(front: Front, meta: &Database) {
+    const PRODUCT: i64 = 710_008;
+    let (list, meta_path) = (format!("/reviews/{PRODUCT}/list"), format!("/reviews/{PRODUCT}/meta"));
+    let asked = |path: &str, tag: &str| front.ask(&Request::get(path).header("If-None-Match", tag));
+    let tag = |answer: &Answer| answer.all("etag")[0].to_owned();
+    let mut known = [tag(&front.get(&list)), tag(&front.get(&meta_path))];
+    // Another writer votes meanwhile: its votes change the list and not meta.
+    let voted = front.posted(&format!("/reviews/{PRODUCT}"), &review(3, "To be voted on."));
+    std::thread::scope(|scope| {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                front.ask(&Request::put(&format!("/reviews/{voted}/helpful")));
+            }
+        });
+        for n in 0..20 {
+            front.posted(&format!("/reviews/{PRODUCT}"), &review(n % 5 + 1, "A review."));
+            for (path, known) in [&list, &meta_path].into_iter().zip(&mut known) {
+                let answer = asked(path, known);
+                assert_eq!(answer.status, 200, "{path} changed, and {known} was still right");
+                *known = tag(&answer);
+            }
+        }
+        drop(stop);
+    });
+    for path in [&list, &meta_path] {
+        let answer = front.get(path);
+        let again = asked(path, &tag(&answer));
+        assert_eq!((again.status, tag(&again)), (304, tag(&answer)), "{path} stands still");
+    }
+
+    // A generation in which the product has one more review of five stars.
+    let before = front.get(&meta_path);
+    let active = meta.number("SELECT generation FROM active_generation");
+    meta.rows(&format!(
+        "WITH g AS (INSERT INTO generation (projection_version, state) VALUES (2, 'building') RETURNING generation),
+              m AS (INSERT INTO product_meta (generation, part, product_id, version, rating_5, recommended_true)
+                    SELECT g.generation, m.part, m.product_id, m.version, m.rating_5 + 1, m.recommended_true + 1
+                    FROM g CROSS JOIN product_meta m WHERE m.generation = {active} AND m.product_id = {PRODUCT})
+         UPDATE active_generation SET generation = g.generation FROM g"
+    ));
+    let after = asked(&meta_path, &tag(&before));
+    assert_eq!(after.status, 200, "another generation answers, and the tag was still right");
+    meta.rows(&format!("UPDATE active_generation SET generation = {active}"));
+    assert_eq!(asked(&meta_path, &tag(&after)).status, 200);
+    assert_eq!(asked(&meta_path, &tag(&before)).status, 304, "the same answer as before");
+}

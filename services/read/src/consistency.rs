@@ -5,7 +5,7 @@ use axum::http::header::{HeaderMap, HeaderValue, WARNING};
 use axum::response::Response;
 use contract::{ConsistencyToken, Problem, read_tokens};
 use domain::{ProductId, Version};
-use postgres::retry_lost;
+use postgres::{Fault, fault, retry_lost};
 use service::{HttpProblem, header_text, prefer};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -53,17 +53,24 @@ impl Tokens {
             return Ok(needs);
         }
         let named: Vec<ProductId> = tokens.iter().map(|token| token.product_id).collect();
-        let (epoch, reached) = retry_lost(|| primary::products_reached(&read.primary, &named)).await?;
+        let known = match retry_lost(|| primary::products_reached(&read.primary, &named)).await {
+            Ok(known) => Some(known),
+            // Tokens cannot be checked. Meta may have what they name all the same.
+            Err(error) if fault(&error) == Fault::Away => None,
+            Err(error) => return Err(error.into()),
+        };
         for token in tokens {
-            if token.epoch != epoch {
-                needs.other_log = true;
-                continue;
-            }
-            // A token is given out after its commit: what is not there now was never given out.
-            if reached.get(&token.product_id).is_none_or(|reached| *reached < token.version) {
-                let wrong =
-                    format!("the Consistency-Token of product {} was never given out", token.product_id);
-                return Err(Problem::bad_request(wrong).into());
+            if let Some((epoch, reached)) = &known {
+                if token.epoch != *epoch {
+                    needs.other_log = true;
+                    continue;
+                }
+                // A token is given out after its commit: what is not there now was never given out.
+                if reached.get(&token.product_id).is_none_or(|reached| *reached < token.version) {
+                    let wrong =
+                        format!("the Consistency-Token of product {} was never given out", token.product_id);
+                    return Err(Problem::bad_request(wrong).into());
+                }
             }
             let needed = needs.versions.entry(token.product_id).or_insert(token.version);
             *needed = token.version.max(*needed);

@@ -16,6 +16,8 @@ const REQUESTS_MAX: usize = 1024;
 const REPORT_THRESHOLD: i32 = 1;
 /// Longest wait until readers show a change, in milliseconds.
 const VISIBLE_TIMEOUT_MS: u64 = 500;
+/// Most that may be set: a request is given up after 10 s, and the command before the wait takes its time.
+const VISIBLE_TIMEOUT_MS_MAX: u64 = 5_000;
 
 /// What the service was told.
 #[derive(Debug)]
@@ -34,6 +36,11 @@ impl Config {
     pub(crate) fn read(settings: Settings) -> anyhow::Result<Self> {
         let report_threshold = settings.or("REPORT_THRESHOLD", REPORT_THRESHOLD)?;
         anyhow::ensure!(report_threshold >= 1, "REPORT_THRESHOLD must be at least 1, not {report_threshold}");
+        let visible_timeout_ms = settings.or("VISIBLE_TIMEOUT_MS", VISIBLE_TIMEOUT_MS)?;
+        anyhow::ensure!(
+            visible_timeout_ms <= VISIBLE_TIMEOUT_MS_MAX,
+            "VISIBLE_TIMEOUT_MS must be at most {VISIBLE_TIMEOUT_MS_MAX}, not {visible_timeout_ms}"
+        );
         Ok(Config {
             listen: settings.listen()?,
             primary: settings.pool("PRIMARY", PRIMARY_CONNECTIONS_MAX)?,
@@ -42,7 +49,7 @@ impl Config {
             cors: settings.cors()?,
             requests_max: settings.requests_max(REQUESTS_MAX)?,
             report_threshold,
-            visible_timeout: Duration::from_millis(settings.or("VISIBLE_TIMEOUT_MS", VISIBLE_TIMEOUT_MS)?),
+            visible_timeout: Duration::from_millis(visible_timeout_ms),
         })
     }
 }

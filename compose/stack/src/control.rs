@@ -13,6 +13,7 @@ use crate::interrupt;
 use crate::place;
 use crate::process;
 use crate::role::Role;
+use crate::settings;
 use crate::stack::{self, Stack};
 use crate::state::{Kind, Lock, State};
 use crate::ui;
@@ -138,6 +139,7 @@ pub(crate) fn start(data: &Path, name: &str) -> Result<ExitCode> {
     let mut stack = open(data)?;
     let role = role(&stack, name)?;
     let known = stack.state.process(name).map(|process| process.identity);
+    settings::take_over(&mut stack.state.settings)?;
     if let Some(identity) = known.filter(|identity| identity.alive()) {
         let waited = stack.await_ready(role);
         if interrupt::interrupted() || identity.alive() {
@@ -164,6 +166,7 @@ pub(crate) fn stop(data: &Path, name: &str) -> Result<ExitCode> {
 pub(crate) fn restart(data: &Path, name: &str) -> Result<ExitCode> {
     let mut stack = open(data)?;
     let role = role(&stack, name)?;
+    settings::take_over(&mut stack.state.settings)?;
     if stack.state.alive(name) {
         stack.stop_shown(role);
     }

@@ -5,14 +5,8 @@ use anyhow::{Result, bail};
 /// Read by the services too.
 pub(crate) const NAME: &str = "CORS_ORIGINS";
 
-/// The setting of the caller's environment; every origin when there is none.
-pub(crate) fn origins() -> Result<String> {
-    let text = std::env::var_os(NAME).unwrap_or_default();
-    read(&text.to_string_lossy())
-}
-
 /// `*`, or the origins separated by commas and nothing else.
-fn read(text: &str) -> Result<String> {
+pub(crate) fn read(text: &str) -> Result<String> {
     if text.trim().is_empty() || text.trim() == "*" {
         return Ok("*".to_owned());
     }

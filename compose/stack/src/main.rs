@@ -16,6 +16,7 @@ mod rabbitmq;
 mod role;
 mod secrets;
 mod services;
+mod settings;
 mod sqlx_prepare;
 mod stack;
 mod state;

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cors;
 use crate::place;
 use crate::process::{self, Launch};
 use crate::role::Role;
+use crate::settings;
 use crate::stack::Stack;
 
 /// One worker a core of a small machine; NGINX is never what is slow here.
@@ -28,7 +28,7 @@ pub(crate) fn launch(stack: &Stack) -> Result<Launch> {
         ("NGINX_ERROR_LOG", "stderr".to_owned()),
         ("NGINX_ACCESS_LOG", "off".to_owned()),
         ("NGINX_WORKERS", WORKERS.to_string()),
-        ("NGINX_CORS_ORIGINS", cors::origins()?),
+        ("NGINX_CORS_ORIGINS", settings::origins(&stack.state.settings)),
     ];
     let text = render(&text, &variables).with_context(|| format!("in {}", template.display()))?;
     let conf = dir.join("nginx.conf");

@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use crate::cors;
 use crate::place;
 use crate::postgres::{self, OWNER};
 use crate::process::{self, Launch};
 use crate::rabbitmq;
 use crate::role::Role;
+use crate::settings;
 use crate::stack::Stack;
 use crate::ui;
 
@@ -78,8 +78,8 @@ pub(crate) fn launch(stack: &Stack, role: Role) -> Result<Launch> {
         env.extend(store_env(stack, *store, user));
     }
     env.extend(broker_env(stack));
-    // In the open, unlike what is only passed on: who runs with another list is restarted, as NGINX is.
-    env.push((cors::NAME.to_owned(), cors::origins()?));
+    // In the open, unlike what is only passed on: who runs with other settings is restarted by `up`.
+    env.extend(settings::of(&stack.state.settings, role));
     Ok(Launch {
         program: program(stack, package)?,
         args: Vec::new(),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::interrupt;
 use crate::place;
 use crate::process::Identity;
+use crate::settings::Settings;
 use crate::ui;
 
 /// Raised when an older tool could not work with what a newer one wrote.
@@ -32,6 +33,9 @@ pub(crate) struct State {
     /// The front door.
     pub(crate) port: u16,
     pub(crate) reads: u16,
+    /// What was set for the services.
+    #[serde(default)]
+    pub(crate) settings: Settings,
     /// Prebuilt programs instead of the workspace's.
     pub(crate) bin_dir: Option<PathBuf>,
     /// The first start is complete: the sample is loaded, or was not wanted.
@@ -67,6 +71,7 @@ impl State {
             user: None,
             port: 8080,
             reads: 4,
+            settings: Settings::new(),
             bin_dir: None,
             started_once: false,
             ports: BTreeMap::new(),

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cors;
 use crate::install::Needs;
 use crate::interrupt;
 use crate::postgres;
 use crate::role::Role;
 use crate::services;
+use crate::settings::{self, Settings};
 use crate::stack::Stack;
 use crate::state::{Kind, State};
 use crate::ui;
@@ -26,7 +26,8 @@ pub(crate) struct Wanted {
 }
 
 pub(crate) fn up(data: &Path, wanted: &Wanted) -> Result<ExitCode> {
-    cors::origins()?;
+    // Said before anything is installed or made.
+    settings::take_over(&mut Settings::new())?;
     let mut stack = Stack::open(data, Kind::Stack, Needs::Everything)?;
     let found_running = stack.state.processes.iter().any(|process| process.identity.alive());
     if let Err(error) = bring_up(&mut stack, wanted) {
@@ -88,6 +89,7 @@ fn apply(stack: &mut Stack, wanted: &Wanted) -> Result<()> {
     if ours.is_none_or(|process| process.port != port) {
         crate::ports::require_free(port, "end it, or choose another port with `cargo stack up --port`")?;
     }
+    settings::take_over(&mut stack.state.settings)?;
     stack.state.port = port;
     stack.state.reads = wanted.reads.unwrap_or(stack.state.reads);
     Ok(())

@@ -3,7 +3,10 @@
 
 use crate::{jsonld, list, meta, one};
 use axum::Router;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use service::HttpProblem;
 use service::openapi::{FieldProblem, Problem, complete};
 use std::collections::BTreeMap;
 use utoipa::openapi::OpenApi;
@@ -45,7 +48,19 @@ pub(crate) fn documents<S: Clone + Send + Sync + 'static>() -> Router<S> {
         get(move || async move { service::representation("application/json", document.into()) })
     };
     let page = SwaggerUi::new("/docs").config(Config::from("/openapi.json").try_it_out_enabled(true));
-    Router::from(page).route("/openapi.json", json(OPENAPI)).route("/asyncapi.json", json(ASYNCAPI))
+    let mut router = Router::from(page).layer(map_response(problem_instead));
+    for (path, document) in [("/openapi.json", OPENAPI), ("/asyncapi.json", ASYNCAPI)] {
+        router = router.route(path, json(document)).route(&format!("{path}/"), json(document));
+    }
+    router
+}
+
+/// What the page's own files answer to an address that is none of theirs says nothing, or too much.
+async fn problem_instead(response: Response) -> Response {
+    if response.status().is_client_error() || response.status().is_server_error() {
+        return HttpProblem(contract::Problem::not_found("there is nothing at this path")).into_response();
+    }
+    response
 }
 
 /// The product of a path.

@@ -4,7 +4,7 @@
 use crate::consistency::{Needs, Tokens};
 use crate::router::Read;
 use contract::{Problem, Store};
-use domain::ProductId;
+use domain::{ProductId, ProductMeta, Version};
 use futures_util::future::join_all;
 use meta::MetaAnswer;
 use postgres::retry_lost;
@@ -25,7 +25,12 @@ pub(crate) async fn metas(
     tokens: &Tokens,
     needs: &Needs,
 ) -> Result<Vec<MetaAnswer>, HttpProblem> {
-    let mut answers = look(&read.meta, products).await?;
+    let all_needed = products.iter().all(|product_id| needs.of(*product_id) > Version(0));
+    let mut answers = match look(&read.meta, products).await {
+        // Meta is away, and the primary can answer for all.
+        Err(_) if all_needed => return products_from_primary(read, products).await,
+        answers => answers?,
+    };
     let moving = behind(products, &answers, needs).filter(|(_, answer)| !answer.parked);
     let awaited: Vec<_> = moving.map(|(product_id, _)| (product_id, needs.of(product_id))).collect();
     if !awaited.is_empty()
@@ -36,14 +41,28 @@ pub(crate) async fn metas(
     }
     let late: Vec<ProductId> = behind(products, &answers, needs).map(|(product_id, _)| product_id).collect();
     for product_id in late {
-        let meta = retry_lost(|| primary::product_meta(&read.primary, product_id)).await?;
-        tracing::debug!(product.id = %product_id, "meta was added up from the primary");
+        let meta = from_primary(read, product_id).await?;
         for (_, answer) in products.iter().zip(&mut answers).filter(|(id, _)| **id == product_id) {
             answer.meta = meta.clone();
             answer.parked = false;
         }
     }
     Ok(answers)
+}
+
+async fn products_from_primary(read: &Read, products: &[ProductId]) -> Result<Vec<MetaAnswer>, HttpProblem> {
+    let mut answers = Vec::with_capacity(products.len());
+    for product_id in products {
+        let meta = from_primary(read, *product_id).await?;
+        answers.push(MetaAnswer { generation: 0, meta, parked: false });
+    }
+    Ok(answers)
+}
+
+async fn from_primary(read: &Read, product_id: ProductId) -> Result<ProductMeta, HttpProblem> {
+    let meta = retry_lost(|| primary::product_meta(&read.primary, product_id)).await?;
+    tracing::debug!(product.id = %product_id, "meta was added up from the primary");
+    Ok(meta)
 }
 
 /// The products whose metas are older than is needed.
@@ -68,10 +87,7 @@ async fn look(meta: &PgPool, products: &[ProductId]) -> Result<Vec<MetaAnswer>, 
 }
 
 /// Waits until meta has these versions.
-fn reached(
-    read: &Read,
-    awaited: Vec<(ProductId, domain::Version)>,
-) -> impl Future<Output = ()> + Send + 'static {
+fn reached(read: &Read, awaited: Vec<(ProductId, Version)>) -> impl Future<Output = ()> + Send + 'static {
     let (meta, listener) = (read.meta.clone(), read.listener.clone());
     async move {
         let products: Vec<ProductId> = awaited.iter().map(|(product_id, _)| *product_id).collect();

@@ -184,6 +184,13 @@ pub(crate) fn without_meta(front: Front, load: &Load) {
     load.progresses(REVIEWS_EACH, "without meta");
     all_work(&of_each_product(front, "list"), "list without meta");
     all_are_away(&[front.get("/reviews/1/meta"), front.get("/reviews/meta?product_id=2")], 503);
+    // Who brings a token is answered from the reviews themselves.
+    let posted = front.ask(&Request::post("/reviews/990001", review(4, "Nobody projects this.").to_string()));
+    let token = posted.all("consistency-token")[0].to_owned();
+    for target in ["/reviews/990001/meta", "/reviews/meta?product_id=990001", "/reviews/990001/jsonld"] {
+        let answer = front.ask(&Request::get(target).header("Consistency-Token", &token));
+        assert!(answer.status == 200 && answer.text().contains('4'), "{target} without meta: {answer:?}");
+    }
 }
 
 /// Without the primary, meta goes on; lists and commands are refused as worth another try.

@@ -66,6 +66,7 @@ fn a_first_day() {
 
     check("roles", || operating::roles_may_only_what_their_service_does(&stack));
     check("`up` twice", || operating::up_twice_is_harmless(&stack));
+    check("settings", || operating::settings_are_remembered(&stack));
     check("`down` and `up`", || operating::data_survive_down_and_up(&stack));
     check("`restart` of each", || operating::each_process_can_be_restarted(&stack));
 }

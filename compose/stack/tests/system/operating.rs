@@ -62,6 +62,28 @@ pub(crate) fn up_twice_is_harmless(stack: &Stack) {
     assert_eq!((stack.pids(), reviews(stack)), before);
 }
 
+/// What was set once stays set, whichever command starts a service later, until it is set again.
+pub(crate) fn settings_are_remembered(stack: &Stack) {
+    let has = |stack: &Stack, name: &str| {
+        let environ = std::fs::read(format!("/proc/{}/environ", stack.pids()[name])).unwrap();
+        environ.split(|byte| *byte == 0).any(|pair| pair == b"REPORT_THRESHOLD=3")
+    };
+    let readers = |stack: &Stack| {
+        stack.pids().into_iter().filter(|(name, _)| name.starts_with("read")).collect::<Vec<_>>()
+    };
+    let before = readers(stack);
+    crate::stack::succeeds(stack.up_command(&["--detach"]).env("REPORT_THRESHOLD", "3"));
+    assert!(has(stack, "write"));
+    assert_eq!(readers(stack), before, "nobody else reads it");
+    stack.run("restart", &["write"]);
+    assert!(has(stack, "write"), "a restart forgot the setting");
+    let pids = stack.pids();
+    stack.up();
+    assert_eq!(stack.pids(), pids);
+    crate::stack::succeeds(stack.up_command(&["--detach"]).env("REPORT_THRESHOLD", ""));
+    assert!(!has(stack, "write"));
+}
+
 /// Requests at once, so that the readers hold several connections to each store; all must be answered.
 fn many_readers(front: Front, why: &str) {
     let ask = |reader: i64| -> Vec<String> {

@@ -162,6 +162,9 @@ fn unknown_paths() -> Vec<Case> {
     .iter()
     .map(|target| Case::get(target, &[400, 404, 405]))
     .collect();
+    cases.extend(
+        ["/docs/%FF", "/docs/nowhere", "/docs/../x"].iter().map(|target| Case::get(target, &[400, 404])),
+    );
     // A review's path, with an id that is none.
     cases.push(Case::get("/reviews/2%2Flist", &[422]));
     cases.push(Case::get("/reviews//list", &[404, 422]));

@@ -65,6 +65,21 @@ fn header_values() -> Vec<Case> {
         ("X-Forwarded-For", &["127.0.0.1", "'", &long]),
     ];
     let mut cases = Vec::new();
+    for name in [
+        "Idempotency-Key",
+        "Visitor-Id",
+        "Prefer",
+        "If-None-Match",
+        "Accept-Encoding",
+        "traceparent",
+        "Origin",
+        "Consistency-Token",
+    ] {
+        for control in ["\u{1}", "\u{7f}", "a\u{1f}b"] {
+            let get = Request::get("/reviews/2/list").header(name, control);
+            cases.push(Case::new(&get, format!("GET with a control character in {name}"), &[400]));
+        }
+    }
     for (name, values) in values {
         for value in values {
             let shown = format!("{name}: {value:.40}");

@@ -37,7 +37,8 @@ pub(crate) async fn metas(
         && !tokens.wait.is_zero()
         && read.patience.wait(tokens.wait, reached(read, awaited)).await
     {
-        answers = look(&read.meta, products).await?;
+        // Should meta have gone away since, the primary answers for what is late.
+        answers = look(&read.meta, products).await.unwrap_or(answers);
     }
     let late: Vec<ProductId> = behind(products, &answers, needs).map(|(product_id, _)| product_id).collect();
     for product_id in late {

@@ -7,6 +7,7 @@ use domain::Epoch;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use std::collections::BTreeSet;
 
 /// Content type of a batch of events.
 const BATCH_CONTENT_TYPE: &str = "application/cloudevents-batch+json";
@@ -74,14 +75,25 @@ impl Publisher {
             confirms.push(in_time(publish).await?);
         }
         let mut outcomes = Vec::with_capacity(messages.len());
+        let mut missing = BTreeSet::new();
         for confirm in confirms {
             outcomes.push(match in_time(confirm).await? {
-                // A message that no queue took comes back inside its confirm.
                 Confirmation::Ack(None) => Outcome::Taken,
-                Confirmation::Ack(Some(_)) | Confirmation::Nack(_) => Outcome::Refused,
+                // A message whose queue is missing comes back inside the confirm that arrives next, which
+                // may be another's: what it says is which queue is missing.
+                Confirmation::Ack(Some(returned)) => {
+                    missing.insert(returned.routing_key.as_str().to_owned());
+                    Outcome::Taken
+                }
+                Confirmation::Nack(_) => Outcome::Refused,
                 // Confirms were asked for at the start, so the channel is not the one we opened.
                 Confirmation::NotRequested => return Err(BrokerError::Ended),
             });
+        }
+        for (outcome, message) in outcomes.iter_mut().zip(messages) {
+            if missing.contains(&message.queue) {
+                *outcome = Outcome::Refused;
+            }
         }
         Ok(outcomes)
     }

@@ -57,7 +57,7 @@ pub(crate) fn documents<S: Clone + Send + Sync + 'static>() -> Router<S> {
 
 /// What the page's own files answer to an address that is none of theirs says nothing, or too much.
 async fn problem_instead(response: Response) -> Response {
-    if response.status().is_client_error() || response.status().is_server_error() {
+    if response.status().is_client_error() {
         return HttpProblem(contract::Problem::not_found("there is nothing at this path")).into_response();
     }
     response

@@ -84,9 +84,12 @@ mod tests {
         }
         assert_eq!(patience.watched.available_permits(), 0);
         change.send(()).unwrap();
-        while patience.fruitless.load(Ordering::Relaxed) != 0 {
-            tokio::task::yield_now().await;
-        }
+        let learnt = async {
+            while patience.fruitless.load(Ordering::Relaxed) != 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), learnt).await.expect("the watched change was noticed");
         assert!(patience.wait(FOR_EVER, ready(())).await, "still does not wait");
     }
 

@@ -5,13 +5,6 @@ mod config;
 mod consume;
 mod projector;
 
-mod batch;
-mod fold;
-mod project;
-
-#[cfg(test)]
-mod tests;
-
 use axum::Router;
 use changes::announcer;
 use config::Config;

@@ -1,13 +1,12 @@
 //! The loop: fold what comes in, and pull what does not.
 
-use crate::batch::Batch;
 use crate::consume::Inbox;
-use crate::project::{MetaConnection, ProjectError, Projected, project, same_log};
 use broker::Delivery;
 use changes::Announcer;
 use contract::{Store, read_batch};
 use domain::{Epoch, Part, Position};
 use postgres::{Fault, fault, in_time};
+use projection::{Batch, MetaConnection, ProjectError, Projected, project, same_log};
 use service::{Shutdown, log_chain};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
@@ -99,9 +98,9 @@ impl Projector {
             self.announcer.announce(Store::Meta, *product_id, *version);
         }
         for parking in &projected.parkings {
-            let event = &parking.event;
-            tracing::error!(product.id = %event.product_id, log.part = %event.part, log.pos = %event.pos,
-                            event.id = %event.event_id, reason = parking.reason, "the product stands still");
+            tracing::error!(product.id = %parking.product_id, log.part = %parking.product_id.part(),
+                            log.pos = %parking.pos, event.id = %parking.event_id, reason = parking.reason,
+                            "the product stands still");
         }
         tracing::debug!(events = projected.events, pulled = projected.pulled, "folded");
         Some(projected)

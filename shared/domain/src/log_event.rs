@@ -25,3 +25,33 @@ pub struct LogEvent {
     /// When the command was carried out.
     pub at: DateTime<Utc>,
 }
+
+/// The same, borrowed from wherever it was read, without what folding does not need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventRef<'a> {
+    /// Its position in the product's part of the log.
+    pub pos: Position,
+    /// The product that it is about.
+    pub product_id: ProductId,
+    /// The product's version with it.
+    pub version: Version,
+    /// Its identity.
+    pub event_id: EventId,
+    /// Name and version of the payload's shape.
+    pub event_type: &'a str,
+    /// What happened.
+    pub payload: &'a str,
+}
+
+impl<'a> From<&'a LogEvent> for EventRef<'a> {
+    fn from(event: &'a LogEvent) -> Self {
+        EventRef {
+            pos: event.pos,
+            product_id: event.product_id,
+            version: event.version,
+            event_id: event.event_id,
+            event_type: &event.event_type,
+            payload: &event.payload,
+        }
+    }
+}

@@ -37,24 +37,26 @@ impl TryFrom<Row> for Checkpoint {
     }
 }
 
-/// Locks the checkpoints of the given parts in the generations that are kept up to date, in order of
-/// part. The lock is what keeps two projectors from folding the same events.
+/// Locks the checkpoints of the given parts in the given generations, in order of part. The lock is what
+/// keeps two projectors from folding the same events. A generation that is being dropped has none.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn lock_checkpoints(
     connection: &mut PgConnection,
+    generations: &[i32],
     parts: &[Part],
 ) -> Result<Vec<Checkpoint>, sqlx::Error> {
     let parts: Vec<i16> = parts.iter().map(|part| part.get()).collect();
     let rows = sqlx::query_as!(
         Row,
         "-- checkpoint.lock
-        SELECT c.generation, c.part, c.pos, c.epoch, c.event_id
-        FROM checkpoint c JOIN generation g USING (generation)
-        WHERE g.state = 'live' AND c.part = ANY ($1)
-        ORDER BY c.part, c.generation
-        FOR UPDATE OF c",
+        SELECT generation, part, pos, epoch, event_id
+        FROM checkpoint
+        WHERE generation = ANY ($1) AND part = ANY ($2)
+        ORDER BY part, generation
+        FOR UPDATE",
+        generations,
         &parts,
     )
     .fetch_all(connection)

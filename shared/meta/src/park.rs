@@ -1,13 +1,19 @@
 //! Products that stand still.
 
-use domain::{LogEvent, ProductId};
+use domain::{EventId, Position, ProductId, Version};
 use sqlx::PgConnection;
 
 /// The first event of a product that could not be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parking {
-    /// The event.
-    pub event: LogEvent,
+    /// The product.
+    pub product_id: ProductId,
+    /// The event's position in the product's part.
+    pub pos: Position,
+    /// Its version.
+    pub version: Version,
+    /// Its identity.
+    pub event_id: EventId,
     /// Why, for operations people.
     pub reason: String,
 }
@@ -21,7 +27,7 @@ pub async fn park(
     generation: i32,
     parking: &Parking,
 ) -> Result<(), sqlx::Error> {
-    let Parking { event, reason } = parking;
+    let Parking { product_id, pos, version, event_id, reason } = parking;
     // A reason may quote the payload, and U+0000 cannot be stored.
     let reason = reason.replace('\0', "\u{fffd}");
     sqlx::query!(
@@ -30,11 +36,11 @@ pub async fn park(
         VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (generation, part, product_id) DO NOTHING",
         generation,
-        event.part.get(),
-        event.product_id.get(),
-        event.pos.0,
-        event.version.0,
-        event.event_id,
+        product_id.part().get(),
+        product_id.get(),
+        pos.0,
+        version.0,
+        *event_id,
         reason,
     )
     .execute(connection)

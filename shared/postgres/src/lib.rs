@@ -1,6 +1,10 @@
 //! How the project talks to any Postgres: connections with bounds, and what an error means for
 //! the caller. The statements are in the crates of the two databases.
 
+mod copy;
+
+pub use copy::{BinaryReader, BinaryRow, BinaryRows, CopyMalformed};
+
 use anyhow::Context;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};

@@ -2,13 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{CharacteristicId, PhotoId, ProductId, Rating, ReviewId};
-
-/// Signature, flags and length of an extension, as the format begins.
-const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-/// Where a row's number of columns would be, as the format ends.
-const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
-/// Postgres counts microseconds from 2000-01-01; this is that day by the Unix clock.
-const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+use postgres::BinaryRows;
 
 /// Which table of `staging`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,13 +110,13 @@ pub struct StagedValue {
 #[derive(Debug)]
 pub struct CopyRows {
     table: StagingTable,
-    bytes: Vec<u8>,
+    rows: BinaryRows,
 }
 
 impl CopyRows {
     /// No rows yet.
     pub fn new(table: StagingTable) -> Self {
-        Self { table, bytes: HEADER.to_vec() }
+        Self { table, rows: BinaryRows::default() }
     }
 
     /// The table that the rows are of.
@@ -132,101 +126,69 @@ impl CopyRows {
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() == HEADER.len()
+        self.rows.is_empty()
     }
 
     /// Size of the rows, encoded.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.rows.len()
     }
 
     /// Adds a row of reviews.csv.
     pub fn review(&mut self, row: &StagedReview<'_>) {
-        self.columns(14);
-        self.smallint(row.product_id.part().get());
-        self.bigint(row.line);
-        self.bigint(row.review_id.get());
-        self.bigint(row.product_id.get());
-        self.smallint(row.rating.get());
-        self.bigint(row.date.timestamp_micros() - POSTGRES_EPOCH_US);
-        self.text(row.summary);
-        self.text(row.body);
-        self.boolean(row.recommend);
-        self.boolean(row.hidden);
-        self.text(row.reviewer_name);
-        self.text(row.reviewer_email);
+        let to = &mut self.rows;
+        to.row(14);
+        to.smallint(row.product_id.part().get());
+        to.bigint(row.line);
+        to.bigint(row.review_id.get());
+        to.bigint(row.product_id.get());
+        to.smallint(row.rating.get());
+        to.timestamptz(row.date);
+        to.text(row.summary);
+        to.text(row.body);
+        to.boolean(row.recommend);
+        to.boolean(row.hidden);
+        to.text(row.reviewer_name);
+        to.text(row.reviewer_email);
         match row.response {
-            Some(text) => self.text(text),
-            None => self.null(),
+            Some(text) => to.text(text),
+            None => to.null(),
         }
-        self.integer(row.helpfulness);
+        to.integer(row.helpfulness);
     }
 
     /// Adds a row of reviews_photos.csv.
     pub fn photo(&mut self, row: &StagedPhoto<'_>) {
-        self.columns(4);
-        self.bigint(row.line);
-        self.bigint(row.photo_id.get());
-        self.bigint(row.review_id.get());
-        self.text(row.url);
+        let to = &mut self.rows;
+        to.row(4);
+        to.bigint(row.line);
+        to.bigint(row.photo_id.get());
+        to.bigint(row.review_id.get());
+        to.text(row.url);
     }
 
     /// Adds a row of characteristics.csv.
     pub fn characteristic(&mut self, row: &StagedCharacteristic<'_>) {
-        self.columns(5);
-        self.smallint(row.product_id.part().get());
-        self.bigint(row.line);
-        self.bigint(row.characteristic_id.get());
-        self.bigint(row.product_id.get());
-        self.text(row.name);
+        let to = &mut self.rows;
+        to.row(5);
+        to.smallint(row.product_id.part().get());
+        to.bigint(row.line);
+        to.bigint(row.characteristic_id.get());
+        to.bigint(row.product_id.get());
+        to.text(row.name);
     }
 
     /// Adds a row of characteristic_reviews.csv.
     pub fn value(&mut self, row: &StagedValue) {
-        self.columns(4);
-        self.bigint(row.line);
-        self.bigint(row.characteristic_id.get());
-        self.bigint(row.review_id.get());
-        self.smallint(row.value.get());
+        let to = &mut self.rows;
+        to.row(4);
+        to.bigint(row.line);
+        to.bigint(row.characteristic_id.get());
+        to.bigint(row.review_id.get());
+        to.smallint(row.value.get());
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        self.bytes.extend_from_slice(&TRAILER);
-        self.bytes
-    }
-
-    fn columns(&mut self, number: i16) {
-        self.bytes.extend_from_slice(&number.to_be_bytes());
-    }
-
-    fn field(&mut self, bytes: &[u8]) {
-        // A text is at most a record of a file, which is far below the format's 2^31.
-        let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-        self.bytes.extend_from_slice(&length.to_be_bytes());
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    fn null(&mut self) {
-        self.bytes.extend_from_slice(&(-1_i32).to_be_bytes());
-    }
-
-    fn boolean(&mut self, value: bool) {
-        self.field(&[u8::from(value)]);
-    }
-
-    fn smallint(&mut self, value: i16) {
-        self.field(&value.to_be_bytes());
-    }
-
-    fn integer(&mut self, value: i32) {
-        self.field(&value.to_be_bytes());
-    }
-
-    fn bigint(&mut self, value: i64) {
-        self.field(&value.to_be_bytes());
-    }
-
-    fn text(&mut self, text: &str) {
-        self.field(text.as_bytes());
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.rows.finish()
     }
 }

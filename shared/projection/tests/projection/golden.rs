@@ -1,16 +1,16 @@
 //! Messages as they are on the wire, from the bytes to the fold.
 
 use super::{product, products_of_meta, stores};
-use crate::fold::Folding;
 use contract::{read_batch, write_batch};
-use domain::{CharacteristicMeta, ProductMeta, Version};
+use domain::{apply, CharacteristicMeta, ProductMeta, Version};
 use meta::StoredProduct;
+use projection::Folding;
 use uuid::Uuid;
 
-const GOLDEN: &str = include_str!("../../../../shared/contract/golden/events.json");
+const GOLDEN: &str = include_str!("../../../contract/golden/events.json");
 
 fn fold(message: &str) -> Folding {
-    let mut folding = Folding::default();
+    let mut folding = Folding::of(apply, Vec::new());
     read_batch(message.as_bytes()).unwrap().iter().for_each(|event| folding.fold(event));
     folding
 }
@@ -37,7 +37,7 @@ fn expected() -> Vec<StoredProduct> {
 fn the_golden_events_fold_into_this_meta() {
     let folding = fold(GOLDEN);
     assert_eq!(folding.changed(), expected());
-    assert!(folding.parkings.is_empty() && folding.holes.is_empty());
+    assert!(folding.parkings.is_empty() && folding.holes().is_empty());
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn attributes_and_fields_of_later_versions_are_passed_over() {
     assert_eq!(message.matches("later").count(), 3 * 6);
     let folding = fold(&message);
     assert_eq!(folding.changed(), expected());
-    assert!(folding.parkings.is_empty() && folding.holes.is_empty());
+    assert!(folding.parkings.is_empty() && folding.holes().is_empty());
 }
 
 #[tokio::test]

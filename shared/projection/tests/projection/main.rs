@@ -1,12 +1,13 @@
-//! The projector against two real databases, without a broker: what a broker may do to messages
+//! Batches against two real databases, without a broker: what a broker may do to messages
 //! (lose, repeat, reorder) is done here to batches.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod golden;
 
-use crate::batch::Batch;
-use crate::project::{MetaConnection, ProjectError, Projected, project, same_log};
 use domain::{LogEvent, Position, log_parts};
 use primary::{LogRange, VoteKind, pull_events, sequence_events};
+use projection::{Batch, MetaConnection, ProjectError, Projected, project, same_log};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
 use testkit::{

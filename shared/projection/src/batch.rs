@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 
 /// What is wanted of each part: how far to go, and the events that came in already.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Batch(pub(crate) BTreeMap<Part, Wanted>);
+pub struct Batch(pub BTreeMap<Part, Wanted>);
 
 /// One part of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// Position to go to.
-    pub(crate) up_to: Position,
+    pub up_to: Position,
     /// Events that came in, by position: the same one twice is one.
-    pub(crate) events: BTreeMap<Position, LogEvent>,
+    pub events: BTreeMap<Position, LogEvent>,
 }
 
 impl Batch {
     /// Adds events that came in a message.
-    pub(crate) fn add(&mut self, events: Vec<LogEvent>) {
+    pub fn add(&mut self, events: Vec<LogEvent>) {
         for event in events {
             let wanted = self.0.entry(event.part).or_default();
             wanted.up_to = wanted.up_to.max(event.pos);
@@ -27,20 +27,20 @@ impl Batch {
     }
 
     /// Asks for a part up to a position.
-    pub(crate) fn ask(&mut self, part: Part, up_to: Position) {
+    pub fn ask(&mut self, part: Part, up_to: Position) {
         let wanted = self.0.entry(part).or_default();
         wanted.up_to = wanted.up_to.max(up_to);
     }
 
     /// Number of events that came in.
-    pub(crate) fn events(&self) -> usize {
+    pub fn events(&self) -> usize {
         self.0.values().map(|wanted| wanted.events.len()).sum()
     }
 }
 
 impl Wanted {
     /// The events after `from` if none is missing up to where this part is to go.
-    pub(crate) fn whole_after(&self, from: Position) -> Option<Vec<LogEvent>> {
+    pub fn whole_after(&self, from: Position) -> Option<Vec<LogEvent>> {
         let events: Vec<LogEvent> = self
             .events
             .range(from.next()..=self.up_to.max(from.next()))

@@ -2,8 +2,8 @@
 //! fold, store, move the checkpoints. Whenever it is cut off, nothing of it has happened.
 
 use crate::batch::Batch;
-use crate::fold::Folding;
-use domain::{Epoch, EventId, LogEvent, PROJECTION_VERSION, Part, Position, ProductId, Version};
+use crate::fold::{Folding, parking};
+use domain::{Apply, Epoch, EventId, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection};
 use meta::{Checkpoint, Parking, StoredProduct};
 use postgres::{Fault, fault};
 use primary::LogRange;
@@ -21,7 +21,7 @@ const REBUILD_EVENTS_MAX: i64 = 5_000;
 
 /// Why a batch could not be folded. Nothing of it has happened.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ProjectError {
+pub enum ProjectError {
     /// A store is away, or a statement failed: the same batch may succeed later.
     #[error("a statement failed")]
     Store(#[from] sqlx::Error),
@@ -41,9 +41,7 @@ pub(crate) enum ProjectError {
         theirs: String,
     },
     /// No generation may be written by this program.
-    #[error(
-        "no generation of meta is of projection version {PROJECTION_VERSION}, the only one this program writes"
-    )]
+    #[error("no generation of meta is of a projection version that this program writes ({PROJECTION_VERSIONS:?})")]
     NoGeneration,
     /// Positions are missing in the log itself, which an append never leaves.
     #[error("the log has no event at position {pos} of part {part}, though its head is past it")]
@@ -57,31 +55,31 @@ pub(crate) enum ProjectError {
 
 /// What a batch came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Projected {
+pub struct Projected {
     /// Where each part now stands.
-    pub(crate) positions: BTreeMap<Part, Position>,
+    pub positions: BTreeMap<Part, Position>,
     /// Products of those events, each with the last version of it that was passed.
-    pub(crate) products: BTreeMap<ProductId, Version>,
+    pub products: BTreeMap<ProductId, Version>,
     /// Events folded, of all generations.
-    pub(crate) events: usize,
+    pub events: usize,
     /// Events that had to be pulled.
-    pub(crate) pulled: usize,
+    pub pulled: usize,
     /// Events that could not be applied.
-    pub(crate) parkings: Vec<Parking>,
+    pub parkings: Vec<Parking>,
 }
 
 /// The connection to meta that batches are folded on, one after another. A batch owns it while it
 /// lasts: when it fails or is cut off, the connection ends with it and the server rolls back. A
 /// connection of a pool would go back there, in whatever state it is.
 #[derive(Debug)]
-pub(crate) struct MetaConnection {
+pub struct MetaConnection {
     options: Arc<PgConnectOptions>,
     idle: Mutex<Option<PgConnection>>,
 }
 
 impl MetaConnection {
     /// Connects when the first batch needs it, as the pool would.
-    pub(crate) fn of(pool: &PgPool) -> Self {
+    pub fn of(pool: &PgPool) -> Self {
         MetaConnection { options: pool.connect_options(), idle: Mutex::new(None) }
     }
 
@@ -98,14 +96,48 @@ impl MetaConnection {
     }
 }
 
-/// Folds a batch into every generation that is kept up to date.
-pub(crate) async fn project(
+/// Which generations a batch is folded into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Into {
+    /// Those that are kept up to date, by whoever knows their version.
+    Live,
+    /// One that is being built.
+    Built(i32),
+}
+
+/// Folds a batch into every generation that is kept up to date and of a version that this program knows.
+///
+/// # Errors
+/// [`ProjectError`]; nothing of the batch has happened then.
+pub async fn project(
     primary: &PgPool,
     meta: &MetaConnection,
     batch: &Batch,
 ) -> Result<Projected, ProjectError> {
+    project_into(primary, meta, batch, Into::Live).await
+}
+
+/// Folds a batch into one generation that is being built, and no other.
+///
+/// # Errors
+/// [`ProjectError`]; nothing of the batch has happened then.
+pub async fn project_built(
+    primary: &PgPool,
+    meta: &MetaConnection,
+    batch: &Batch,
+    generation: i32,
+) -> Result<Projected, ProjectError> {
+    project_into(primary, meta, batch, Into::Built(generation)).await
+}
+
+async fn project_into(
+    primary: &PgPool,
+    meta: &MetaConnection,
+    batch: &Batch,
+    into: Into,
+) -> Result<Projected, ProjectError> {
     let mut connection = meta.take().await?;
-    let projected = project_on(primary, &mut connection, batch).await?;
+    let projected = project_on(primary, &mut connection, batch, into).await?;
     meta.put_back(connection);
     Ok(projected)
 }
@@ -114,30 +146,33 @@ async fn project_on(
     primary: &PgPool,
     connection: &mut PgConnection,
     batch: &Batch,
+    into: Into,
 ) -> Result<Projected, ProjectError> {
     let mut transaction = connection.begin().await?;
     let parts: Vec<Part> = batch.0.keys().copied().collect();
-    let ours: Vec<i32> = meta::live_generations(&mut transaction)
-        .await?
+    let generations = match into {
+        Into::Live => meta::live_generations(&mut transaction).await?,
+        Into::Built(generation) => meta::built_generation(&mut transaction, generation).await?,
+    };
+    let ours: Vec<(i32, Apply)> = generations
         .into_iter()
-        .filter(|(_, version)| *version == PROJECTION_VERSION)
-        .map(|(generation, _)| generation)
+        .filter_map(|(generation, version)| Some((generation, projection(version)?)))
         .collect();
     if ours.is_empty() {
         return Err(ProjectError::NoGeneration);
     }
-    let mut checkpoints = meta::lock_checkpoints(&mut transaction, &parts).await?;
-    checkpoints.retain(|checkpoint| ours.contains(&checkpoint.generation));
+    let numbers: Vec<i32> = ours.iter().map(|(generation, _)| *generation).collect();
+    let checkpoints = meta::lock_checkpoints(&mut transaction, &numbers, &parts).await?;
     let (events, pulled) = missing_pulled(primary, batch, &checkpoints).await?;
     let mut projected = Projected { pulled, ..Projected::default() };
-    for generation in ours {
+    for (generation, apply) in ours {
         let at: Vec<Checkpoint> =
             checkpoints.iter().filter(|c| c.generation == generation).copied().collect();
         let new: Vec<&LogEvent> = at
             .iter()
             .flat_map(|c| events.get(&c.part).into_iter().flatten().filter(|e| e.pos > c.pos))
             .collect();
-        let folding = fold_into(primary, &mut transaction, generation, &new).await?;
+        let folding = fold_into(primary, &mut transaction, (generation, apply), &new).await?;
         let parkings = store(&mut transaction, generation, &folding, &new).await?;
         let moved = move_on(&at, &new);
         meta::move_checkpoints(&mut transaction, &moved).await?;
@@ -151,7 +186,7 @@ async fn project_on(
 }
 
 /// Compares every checkpoint with the log.
-pub(crate) async fn same_log(primary: &PgPool, checkpoints: &[Checkpoint]) -> Result<(), ProjectError> {
+pub async fn same_log(primary: &PgPool, checkpoints: &[Checkpoint]) -> Result<(), ProjectError> {
     let ranges: Vec<LogRange> =
         checkpoints.iter().map(|c| LogRange { part: c.part, after: c.pos, events_max: 0 }).collect();
     let pulled = primary::pull_events(primary, &ranges).await?;
@@ -233,16 +268,16 @@ async fn missing_pulled(
 async fn fold_into(
     primary: &PgPool,
     connection: &mut PgConnection,
-    generation: i32,
+    (generation, apply): (i32, Apply),
     new: &[&LogEvent],
 ) -> Result<Folding, ProjectError> {
     let products: BTreeSet<ProductId> = new.iter().map(|event| event.product_id).collect();
     let products: Vec<ProductId> = products.into_iter().collect();
-    let mut folding = Folding::of(meta::load_products(connection, generation, &products).await?);
+    let mut folding = Folding::of(apply, meta::load_products(connection, generation, &products).await?);
     for event in new {
-        folding.fold(event);
+        folding.fold(*event);
     }
-    for product in folding.holes.clone() {
+    for product in folding.holes() {
         let Some(last) = new.iter().rev().find(|event| event.product_id == product) else { continue };
         rebuild(primary, &mut folding, last).await?;
     }
@@ -265,7 +300,7 @@ async fn rebuild(primary: &PgPool, folding: &mut Folding, last: &LogEvent) -> Re
             None => break,
         }
     }
-    if folding.holes.contains(&product) {
+    if folding.holes().contains(&product) {
         folding.park(last, "events of the product are missing in the log itself".to_owned());
     }
     Ok(())
@@ -282,7 +317,7 @@ async fn store(
     let refused = store_or_refuse(connection, generation, folding.changed()).await?;
     for (product, reason) in refused {
         let first = new.iter().find(|event| event.product_id == product);
-        parkings.extend(first.map(|event| Parking { event: (*event).clone(), reason }));
+        parkings.extend(first.map(|event| parking(&(*event).into(), reason)));
         meta::mark_parked(connection, generation, product).await?;
     }
     for parking in &parkings {

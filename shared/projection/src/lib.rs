@@ -1,0 +1,10 @@
+//! How the log becomes meta: batches of events, folded in one transaction with the checkpoints. The
+//! projector does it for what comes in, the operations tool for a generation that it builds.
+
+mod batch;
+mod fold;
+mod project;
+
+pub use batch::{Batch, Wanted};
+pub use fold::Folding;
+pub use project::{MetaConnection, ProjectError, Projected, project, project_built, same_log};

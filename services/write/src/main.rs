@@ -17,10 +17,12 @@ mod relay;
 mod sequencer;
 
 mod forget;
+mod latency;
 
 use changes::{Patience, announcer, listener};
 use config::Config;
 use futures_util::FutureExt;
+use latency::Latency;
 use service::{Settings, health_routes, run, serve, stop_signal, together, with_limit, with_manners};
 use std::process::ExitCode;
 use tokio::task::JoinSet;
@@ -38,6 +40,8 @@ async fn write(settings: Settings) -> anyhow::Result<()> {
     let (listening, listener) = listener(config.broker.clone(), "write: changes", shutdown.clone());
     let (relay, written) = relay::relay(&config, announcer.clone(), shutdown.clone());
     let forgetting = forget::run(config.primary.clone(), shutdown.clone());
+    let latency = Latency::default();
+    let telling = latency::run(config.primary.clone(), latency.clone(), shutdown.clone());
 
     let pool = config.primary.clone();
     let ready = move || {
@@ -52,8 +56,12 @@ async fn write(settings: Settings) -> anyhow::Result<()> {
         of_primary: Patience::default(),
         of_meta: Patience::default(),
     };
-    let state =
-        router::Write { primary: config.primary, report_threshold: config.report_threshold, visibility };
+    let state = router::Write {
+        primary: config.primary,
+        report_threshold: config.report_threshold,
+        visibility,
+        latency,
+    };
     let routes = with_limit(router::routes(), config.requests_max).merge(health_routes(ready));
     let app = with_manners(routes, config.cors).with_state(state);
 
@@ -63,5 +71,6 @@ async fn write(settings: Settings) -> anyhow::Result<()> {
     tasks.spawn(announcing.map(Ok));
     tasks.spawn(listening.map(Ok));
     tasks.spawn(forgetting);
+    tasks.spawn(telling);
     together(tasks, &shutdown).await
 }

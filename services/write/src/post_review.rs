@@ -100,7 +100,8 @@ async fn store(
 ) -> Result<Response, HttpProblem> {
     let headers = Headers::read(headers)?;
     let command = headers.command(&[body]);
-    let outcome = primary::post_review(&write.primary, product_id, &review, &command).await?;
+    let posted = primary::post_review(&write.primary, product_id, &review, &command);
+    let outcome = write.latency.measure(posted).await?;
     let (posted, when) = command::done(outcome)?;
     // What the product does not have was not stored either.
     let mut ignored_characteristics = review.ignored_characteristics;

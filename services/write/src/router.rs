@@ -1,5 +1,6 @@
 //! All routes of the write service.
 
+use crate::latency::Latency;
 use crate::visibility::Visibility;
 use crate::{post_review, vote};
 use axum::Router;
@@ -13,6 +14,7 @@ pub(crate) struct Write {
     pub(crate) primary: PgPool,
     pub(crate) report_threshold: i32,
     pub(crate) visibility: Visibility,
+    pub(crate) latency: Latency,
 }
 
 pub(crate) fn routes() -> Router<Write> {

@@ -128,7 +128,7 @@ async fn cast(
     let visitor = headers.visitor.as_deref();
     let vote = Vote { review_id, kind, visitor, take_back, report_threshold: write.report_threshold };
     let command = headers.command(&[body, visitor.unwrap_or_default().as_bytes()]);
-    let outcome = primary::vote(&write.primary, &vote, &command).await?;
+    let outcome = write.latency.measure(primary::vote(&write.primary, &vote, &command)).await?;
     let outcome = outcome.ok_or_else(|| Problem::not_found(format!("there is no review {review_id}")))?;
     let (reached, when) = command::done(outcome)?;
     // Meta does not show votes.

@@ -101,13 +101,16 @@ mod tests {
     /// them, blanks and all.
     fn events() -> Vec<LogEvent> {
         let review = r#"{"review_id" : 9}"#;
+        let whole =
+            r#"{"review_id" : 9, "rating" : 4, "recommend" : true, "characteristics" : {"14": 5, "15": 2}}"#;
         let payloads = [
             r#"{"characteristics" : [{"id" : 14, "name" : "Size"}, {"id" : 15, "name" : "Width"}]}"#,
-            r#"{"review_id" : 9, "rating" : 4, "recommend" : true, "characteristics" : {"14": 5, "15": 2}}"#,
+            whole,
             review,
             review,
             review,
             review,
+            whole,
         ];
         let product_id = domain::ProductId::try_from(66).unwrap();
         let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -20,6 +20,8 @@ pub enum Event {
     ReviewHelpfulTakenBack { review_id: ReviewId },
     /// Somebody took a report back.
     ReviewReportTakenBack { review_id: ReviewId },
+    /// A review was erased: what it had added is subtracted.
+    ReviewErased(PostedReview),
 }
 
 /// A characteristic of a product.
@@ -31,7 +33,8 @@ pub struct CharacteristicDefined {
     pub name: String,
 }
 
-/// The part of a review that meta is made of. No personal data.
+/// The part of a review that meta is made of: what posting it adds, and what erasing it subtracts. No
+/// personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostedReview {
     /// The review.
@@ -73,13 +76,14 @@ struct Review {
 
 impl Event {
     /// The names of all types, in the order of their variants.
-    pub const TYPE_NAMES: [&str; 6] = [
+    pub const TYPE_NAMES: [&str; 7] = [
         "CharacteristicsDefined.v1",
         "ReviewPosted.v1",
         "ReviewMarkedHelpful.v1",
         "ReviewReported.v1",
         "ReviewHelpfulTakenBack.v1",
         "ReviewReportTakenBack.v1",
+        "ReviewErased.v1",
     ];
 
     /// Name and version of the payload's shape, as stored and sent.
@@ -91,6 +95,7 @@ impl Event {
             Event::ReviewReported { .. } => "ReviewReported.v1",
             Event::ReviewHelpfulTakenBack { .. } => "ReviewHelpfulTakenBack.v1",
             Event::ReviewReportTakenBack { .. } => "ReviewReportTakenBack.v1",
+            Event::ReviewErased(_) => "ReviewErased.v1",
         }
     }
 
@@ -114,6 +119,7 @@ impl Event {
             "ReviewReported.v1" => Event::ReviewReported { review_id: review(payload)? },
             "ReviewHelpfulTakenBack.v1" => Event::ReviewHelpfulTakenBack { review_id: review(payload)? },
             "ReviewReportTakenBack.v1" => Event::ReviewReportTakenBack { review_id: review(payload)? },
+            "ReviewErased.v1" => Event::ReviewErased(serde_json::from_str(payload).map_err(wrong)?),
             unknown => return Err(EventUnreadable::UnknownType(unknown.to_owned())),
         })
     }
@@ -151,6 +157,11 @@ mod tests {
                 Event::read("ReviewReportTakenBack.v1", r#"{"review_id":7}"#).unwrap(),
                 "ReviewReportTakenBack.v1",
             ),
+            (
+                Event::read("ReviewErased.v1", r#"{"review_id":7,"rating":4,"recommend":true,"later":1}"#)
+                    .unwrap(),
+                "ReviewErased.v1",
+            ),
         ] {
             assert_eq!(event.type_name(), name);
         }
@@ -166,15 +177,19 @@ mod tests {
             Event::ReviewReported { .. } => 3,
             Event::ReviewHelpfulTakenBack { .. } => 4,
             Event::ReviewReportTakenBack { .. } => 5,
+            Event::ReviewErased(_) => 6,
         }
     }
 
     #[test]
     fn the_names_are_those_of_all_types() {
         let all = r#"{"review_id":7,"rating":4,"recommend":true,"characteristics":[]}"#;
-        let posted = r#"{"review_id":7,"rating":4,"recommend":true}"#;
+        let whole = r#"{"review_id":7,"rating":4,"recommend":true}"#;
         for (number, name) in Event::TYPE_NAMES.into_iter().enumerate() {
-            let payload = if name == "ReviewPosted.v1" { posted } else { all };
+            let payload = match name {
+                "ReviewPosted.v1" | "ReviewErased.v1" => whole,
+                _ => all,
+            };
             let event = Event::read(name, payload).unwrap();
             assert_eq!((place(&event), event.type_name()), (number, name));
         }
@@ -188,6 +203,8 @@ mod tests {
             assert!(Event::read("ReviewReported.v1", payload).is_err(), "{payload}");
         }
         let rating = r#"{"review_id":7,"rating":6,"recommend":true}"#;
-        assert!(Event::read("ReviewPosted.v1", rating).is_err());
+        for name in ["ReviewPosted.v1", "ReviewErased.v1"] {
+            assert!(Event::read(name, rating).is_err(), "{name}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod listed_review;
 mod log_event;
 mod new_review;
 mod product_meta;
+mod projection;
 
 pub use average::{four_decimals, postgres_decimals};
 pub use event::{CharacteristicDefined, Event, EventUnreadable, PostedReview};
@@ -21,4 +22,5 @@ pub use new_review::{
     BODY_CHARS_MAX, EMAIL_CHARS_MAX, FieldError, NAME_CHARS_MAX, NewReview, PHOTO_URL_CHARS_MAX, PHOTOS_MAX,
     ReviewRefused, SUMMARY_CHARS_MAX, lenient_integer, read_new_review,
 };
-pub use product_meta::{Applied, CannotApply, CharacteristicMeta, PROJECTION_VERSION, ProductMeta, apply};
+pub use product_meta::{Applied, CannotApply, CharacteristicMeta, ProductMeta, apply};
+pub use projection::{Apply, PROJECTION_VERSION, PROJECTION_VERSIONS, projection};

@@ -1,11 +1,7 @@
 //! What a product's events add up to, and the one function that adds them.
 
-use crate::{CharacteristicId, Event, PostedReview, Rating, Version};
+use crate::{CharacteristicId, Event, PostedReview, Rating, ReviewId, Version};
 use serde::{Deserialize, Serialize};
-
-/// Version of [`apply`]: raised whenever the same events would give another result.
-/// A generation of meta is written only by the version that began it.
-pub const PROJECTION_VERSION: i32 = 1;
 
 /// A product's answer to meta, at a version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,9 +54,20 @@ pub enum CannotApply {
     /// A value is for a characteristic that no earlier event defined.
     #[error("characteristic {0} is not one of the product's")]
     UnknownCharacteristic(CharacteristicId),
+    /// What a review added is not there to be subtracted.
+    #[error("review {0} cannot be subtracted: a count would go below zero")]
+    BelowZero(ReviewId),
+    /// The event came into being after this version of the fold.
+    #[error("projection version {version} does not know events of type {event_type}")]
+    UnknownToVersion {
+        /// The version of the fold.
+        version: i32,
+        /// The event's type.
+        event_type: &'static str,
+    },
 }
 
-/// Adds one event to a product. Pure: the result depends on nothing but its arguments, and live
+/// Adds one event to a product, as [`PROJECTION_VERSION`](crate::PROJECTION_VERSION) does. Pure: the result depends on nothing but its arguments, and live
 /// projection, replay and verification all use it.
 ///
 /// # Errors
@@ -79,6 +86,7 @@ pub fn apply(meta: &mut ProductMeta, version: Version, event: &Event) -> Result<
             }
         }
         Event::ReviewPosted(review) => add(meta, review)?,
+        Event::ReviewErased(review) => subtract(meta, review)?,
         Event::ReviewMarkedHelpful { .. }
         | Event::ReviewReported { .. }
         | Event::ReviewHelpfulTakenBack { .. }
@@ -97,26 +105,41 @@ fn define(characteristics: &mut Vec<CharacteristicMeta>, id: CharacteristicId, n
     }
 }
 
+fn find(characteristics: &[CharacteristicMeta], id: CharacteristicId) -> Result<usize, CannotApply> {
+    characteristics.binary_search_by_key(&id, |c| c.id).map_err(|_| CannotApply::UnknownCharacteristic(id))
+}
+
 fn add(meta: &mut ProductMeta, review: &PostedReview) -> Result<(), CannotApply> {
-    let find = |characteristics: &[CharacteristicMeta], id: CharacteristicId| {
-        characteristics
-            .binary_search_by_key(&id, |c| c.id)
-            .map_err(|_| CannotApply::UnknownCharacteristic(id))
-    };
     for id in review.characteristics.keys() {
         find(&meta.characteristics, *id)?;
     }
+    change(meta, review, 1)
+}
+
+/// The opposite of [`add`], where all of it can be subtracted.
+fn subtract(meta: &mut ProductMeta, review: &PostedReview) -> Result<(), CannotApply> {
+    let split = if review.recommend { meta.recommended_true } else { meta.recommended_false };
+    let mut there = meta.ratings[review.rating.index()] > 0 && split > 0;
+    for (id, value) in &review.characteristics {
+        let characteristic = &meta.characteristics[find(&meta.characteristics, *id)?];
+        there &= characteristic.count > 0 && characteristic.sum >= i64::from(Rating::get(*value));
+    }
+    if there { change(meta, review, -1) } else { Err(CannotApply::BelowZero(review.review_id)) }
+}
+
+/// Counts a review `times` times.
+fn change(meta: &mut ProductMeta, review: &PostedReview, times: i64) -> Result<(), CannotApply> {
     for (id, value) in &review.characteristics {
         let at = find(&meta.characteristics, *id)?;
         let characteristic = &mut meta.characteristics[at];
-        characteristic.count += 1;
-        characteristic.sum += i64::from(Rating::get(*value));
+        characteristic.count += times;
+        characteristic.sum += times * i64::from(Rating::get(*value));
     }
-    meta.ratings[review.rating.index()] += 1;
+    meta.ratings[review.rating.index()] += times;
     if review.recommend {
-        meta.recommended_true += 1;
+        meta.recommended_true += times;
     } else {
-        meta.recommended_false += 1;
+        meta.recommended_false += times;
     }
     Ok(())
 }
@@ -138,13 +161,21 @@ mod tests {
         Event::CharacteristicsDefined { characteristics }
     }
 
-    fn posted(rating: i64, recommend: bool, values: &[(i64, i64)]) -> Event {
-        Event::ReviewPosted(PostedReview {
+    fn review(rating: i64, recommend: bool, values: &[(i64, i64)]) -> PostedReview {
+        PostedReview {
             review_id: ReviewId::try_from(1).unwrap(),
             rating: rating.try_into().unwrap(),
             recommend,
             characteristics: values.iter().map(|(i, v)| (id(*i), (*v).try_into().unwrap())).collect(),
-        })
+        }
+    }
+
+    fn posted(rating: i64, recommend: bool, values: &[(i64, i64)]) -> Event {
+        Event::ReviewPosted(review(rating, recommend, values))
+    }
+
+    fn erased(rating: i64, recommend: bool, values: &[(i64, i64)]) -> Event {
+        Event::ReviewErased(review(rating, recommend, values))
     }
 
     fn given(events: &[Event]) -> ProductMeta {
@@ -190,6 +221,38 @@ mod tests {
         let hole = apply(&mut meta, Version(3), &posted(5, true, &[])).unwrap_err();
         assert_eq!(hole.to_string(), "version 3 does not follow version 1");
         let foreign = apply(&mut meta, Version(2), &posted(5, true, &[(1, 4), (9, 4)])).unwrap_err();
+        assert_eq!(foreign.to_string(), "characteristic 9 is not one of the product's");
+        assert_eq!(meta, before);
+    }
+    #[test]
+    fn given_an_erased_review_then_what_it_added_is_gone() {
+        let others = [defined(&[(1, "Fit"), (2, "Size")]), posted(5, true, &[(1, 4)])];
+        let [definitions, other] = others.clone();
+        let mut meta = given(&[
+            definitions,
+            posted(3, false, &[(1, 2), (2, 5)]),
+            other,
+            erased(3, false, &[(1, 2), (2, 5)]),
+        ]);
+        assert_eq!(meta.version, Version(4));
+        meta.version = Version(2);
+        assert_eq!(meta, given(&others));
+    }
+
+    #[test]
+    fn given_nothing_to_subtract_then_an_error_and_nothing_changes() {
+        let mut meta = given(&[defined(&[(1, "Fit"), (2, "Size")]), posted(5, true, &[(1, 4)])]);
+        let before = meta.clone();
+        for event in [
+            erased(4, true, &[]),
+            erased(5, false, &[]),
+            erased(5, true, &[(1, 4), (2, 1)]),
+            erased(5, true, &[(1, 5)]),
+        ] {
+            let reason = apply(&mut meta, Version(3), &event).unwrap_err();
+            assert_eq!(reason.to_string(), "review 1 cannot be subtracted: a count would go below zero");
+        }
+        let foreign = apply(&mut meta, Version(3), &erased(5, true, &[(1, 4), (9, 4)])).unwrap_err();
         assert_eq!(foreign.to_string(), "characteristic 9 is not one of the product's");
         assert_eq!(meta, before);
     }

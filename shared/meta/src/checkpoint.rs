@@ -105,3 +105,19 @@ pub async fn move_checkpoints(connection: &mut PgConnection, to: &[Checkpoint]) 
     .await?;
     Ok(())
 }
+
+/// The checkpoints of one generation, by part: of one that is being built, those of the parts that are.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn checkpoints_of(pool: &PgPool, generation: i32) -> Result<Vec<Checkpoint>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        "-- checkpoint.of_generation
+        SELECT generation, part, pos, epoch, event_id FROM checkpoint WHERE generation = $1 ORDER BY part",
+        generation,
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(Checkpoint::try_from).collect()
+}

@@ -1,5 +1,6 @@
 //! Generations: complete projections, side by side.
 
+use chrono::{DateTime, Utc};
 use domain::{Epoch, PROJECTION_VERSION};
 use sqlx::{PgConnection, PgPool};
 
@@ -45,4 +46,178 @@ pub async fn live_generations(connection: &mut PgConnection) -> Result<Vec<(i32,
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|row| (row.generation, row.projection_version)).collect())
+}
+
+/// A generation that a replay is filling, in the form of [`live_generations`]; none when it is that no more.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn built_generation(
+    connection: &mut PgConnection,
+    generation: i32,
+) -> Result<Vec<(i32, i32)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "-- generation.built
+        SELECT generation, projection_version FROM generation WHERE generation = $1 AND state = 'building'",
+        generation,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.generation, row.projection_version)).collect())
+}
+
+/// The generation that answers and the version of its fold; `None` while there is none yet.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn active_generation(pool: &PgPool) -> Result<Option<(i32, i32)>, sqlx::Error> {
+    let row = sqlx::query!(
+        "-- generation.active
+        SELECT g.generation, g.projection_version FROM active_generation a JOIN generation g USING (generation)"
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| (row.generation, row.projection_version)))
+}
+
+/// What a generation is at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GenerationState {
+    /// A replay fills it.
+    Building,
+    /// The projector keeps it up to date.
+    Live,
+    /// Its rows are being deleted.
+    Dropped,
+}
+
+impl GenerationState {
+    /// As it is stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            GenerationState::Building => "building",
+            GenerationState::Live => "live",
+            GenerationState::Dropped => "dropped",
+        }
+    }
+
+    fn read(name: &str) -> Result<Self, sqlx::Error> {
+        let all = [GenerationState::Building, GenerationState::Live, GenerationState::Dropped];
+        let state = all.into_iter().find(|state| state.name() == name);
+        state.ok_or_else(|| sqlx::Error::Decode(format!("generation.state: {name:?} is unknown").into()))
+    }
+}
+
+/// A generation, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationInfo {
+    /// The generation.
+    pub generation: i32,
+    /// Version of the fold that writes it.
+    pub projection_version: i32,
+    /// What it is at the moment.
+    pub state: GenerationState,
+    /// Whether it is the one that answers.
+    pub active: bool,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+    /// Events folded into it.
+    pub applied: i64,
+    /// Products of it that stand still.
+    pub parked: i64,
+}
+
+/// Every generation.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn generations(pool: &PgPool) -> Result<Vec<GenerationInfo>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- generation.list
+        SELECT g.generation, g.projection_version, g.state, g.created_at,
+               EXISTS (SELECT FROM active_generation a WHERE a.generation = g.generation) AS "active!",
+               (SELECT coalesce(sum(c.pos), 0)::bigint FROM checkpoint c WHERE c.generation = g.generation) AS "applied!",
+               (SELECT count(*) FROM parked_product p WHERE p.generation = g.generation) AS "parked!"
+        FROM generation g ORDER BY g.generation"#
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(GenerationInfo {
+                generation: row.generation,
+                projection_version: row.projection_version,
+                state: GenerationState::read(&row.state)?,
+                active: row.active,
+                created_at: row.created_at,
+                applied: row.applied,
+                parked: row.parked,
+            })
+        })
+        .collect()
+}
+
+/// Takes a generation out of use: nobody reads, writes or swaps it in any more. Refused, by `false`, for the one
+/// that answers. Returns when no batch that writes it is under way; its rows are then deleted by
+/// [`delete_generation`].
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn drop_generation(connection: &mut PgConnection, generation: i32) -> Result<bool, sqlx::Error> {
+    // A swap locks the row as well, so that the two cannot pass each other.
+    let locked = sqlx::query_scalar!(
+        "-- generation.lock
+        SELECT generation FROM generation WHERE generation = $1 FOR UPDATE",
+        generation,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let dropped = sqlx::query!(
+        "-- generation.drop
+        UPDATE generation SET state = 'dropped'
+        WHERE generation = $1 AND NOT EXISTS (SELECT FROM active_generation a WHERE a.generation = $1)",
+        generation,
+    )
+    .execute(&mut *connection)
+    .await?;
+    if locked.is_none() || dropped.rows_affected() == 0 {
+        return Ok(false);
+    }
+    // Whoever writes holds the checkpoint of what it writes: one that is gone cannot be held.
+    sqlx::query!(
+        "-- generation.drop_checkpoints
+        DELETE FROM checkpoint WHERE (generation, part) IN (
+            SELECT generation, part FROM checkpoint WHERE generation = $1 ORDER BY part FOR UPDATE)",
+        generation,
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(true)
+}
+
+/// Deletes the rows of a generation that was taken out of use, part by part, and at last the generation.
+///
+/// # Errors
+/// When the database cannot be reached; what was deleted stays deleted.
+pub async fn delete_generation(pool: &PgPool, generation: i32) -> Result<(), sqlx::Error> {
+    for part in domain::log_parts() {
+        sqlx::query!(
+            "-- generation.delete_part
+            WITH g AS (SELECT generation FROM generation WHERE generation = $1 AND state = 'dropped'),
+            p AS (DELETE FROM parked_product p USING g WHERE p.generation = g.generation AND p.part = $2)
+            DELETE FROM product_meta m USING g WHERE m.generation = g.generation AND m.part = $2",
+            generation,
+            part.get(),
+        )
+        .execute(pool)
+        .await?;
+    }
+    sqlx::query!(
+        "-- generation.delete
+        DELETE FROM generation WHERE generation = $1 AND state = 'dropped'",
+        generation,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }

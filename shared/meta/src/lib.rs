@@ -1,5 +1,5 @@
 //! The meta database: every statement on it. First what readers ask, then how a batch of events
-//! gets in, in the order of its transaction.
+//! gets in, in the order of its transaction; then generations that are built beside the one that answers.
 
 mod answer;
 
@@ -8,14 +8,25 @@ mod generation;
 mod park;
 mod products;
 
+mod replay;
+mod swap;
+
 mod status;
 
 pub use answer::{MetaAnswer, product_answer, product_answers};
-pub use checkpoint::{Checkpoint, lock_checkpoints, move_checkpoints, read_checkpoints};
-pub use generation::{begin_first_generation, live_generations};
+pub use checkpoint::{Checkpoint, checkpoints_of, lock_checkpoints, move_checkpoints, read_checkpoints};
+pub use generation::{
+    GenerationInfo, GenerationState, active_generation, begin_first_generation, built_generation,
+    delete_generation, drop_generation, generations, live_generations,
+};
 pub use park::{Parking, mark_parked, park};
-pub use products::{StoredProduct, load_products, store_products};
+pub use products::{StoredProduct, copy_out_products, load_products, product_rows, store_products};
+pub use replay::{
+    NewReplay, Phase, PhaseResult, Replay, Source, Wanted, add_checkpoints, begin_replay, copy_products,
+    enter_phase, lock_replay, make_live, replays, unended_replay, want, wanted,
+};
 pub use status::{ParkedProduct, ProjectionStatus, projection_status};
+pub use swap::{Swap, SwapReason, Swapped, previous_generation, swap};
 
 /// Creates and changes the tables of this database.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/meta");

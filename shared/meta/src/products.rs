@@ -1,7 +1,9 @@
 //! Products of a generation, many at a time.
 
 use crate::unfit;
-use domain::{CharacteristicMeta, ProductId, ProductMeta, Version};
+use domain::{CharacteristicMeta, Part, ProductId, ProductMeta, Version};
+use futures_util::TryStreamExt;
+use postgres::{BinaryReader, BinaryRow, BinaryRows};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -104,4 +106,71 @@ pub async fn store_products(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Products of a generation in the form in which they are copied into an empty part of it.
+///
+/// # Errors
+/// When a product cannot be written as JSON.
+pub fn product_rows(generation: i32, products: &[StoredProduct]) -> Result<BinaryRows, sqlx::Error> {
+    let mut rows = BinaryRows::default();
+    let mut json = Vec::new();
+    for StoredProduct { product_id, meta, parked } in products {
+        rows.row(13);
+        rows.integer(generation);
+        rows.smallint(product_id.part().get());
+        rows.bigint(product_id.get());
+        rows.bigint(meta.version.0);
+        meta.ratings.iter().for_each(|count| rows.bigint(*count));
+        rows.bigint(meta.recommended_false);
+        rows.bigint(meta.recommended_true);
+        json.clear();
+        serde_json::to_writer(&mut json, &meta.characteristics).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        rows.jsonb(&json);
+        rows.boolean(*parked);
+    }
+    Ok(rows)
+}
+
+/// Gives every product of some parts of a generation to `each`, in no order, as one snapshot.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule; whatever `each` returns ends it too.
+pub async fn copy_out_products(
+    connection: &mut PgConnection,
+    generation: i32,
+    parts: &[Part],
+    mut each: impl FnMut(StoredProduct),
+) -> Result<(), sqlx::Error> {
+    let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+    // COPY takes no parameters; these are numbers.
+    let statement = format!(
+        "COPY (SELECT product_id, version, rating_1, rating_2, rating_3, rating_4, rating_5, recommended_false, \
+         recommended_true, characteristics, parked -- product_meta.copy_out
+         FROM product_meta WHERE generation = {generation} AND part IN ({})) TO STDOUT (FORMAT binary)",
+        parts.join(", ")
+    );
+    let mut reader = BinaryReader::default();
+    let mut messages = connection.copy_out_raw(&statement).await?;
+    while let Some(message) = messages.try_next().await? {
+        reader.read(&message, |row| {
+            each(read_product(row)?);
+            Ok::<(), sqlx::Error>(())
+        })?;
+    }
+    Ok(())
+}
+
+fn read_product(row: &mut BinaryRow<'_>) -> Result<StoredProduct, sqlx::Error> {
+    let id = row.bigint()?;
+    let product_id = id.try_into().map_err(|e| unfit("product_meta", "product_id", id, e))?;
+    let meta = ProductMeta {
+        version: Version(row.bigint()?),
+        ratings: [row.bigint()?, row.bigint()?, row.bigint()?, row.bigint()?, row.bigint()?],
+        recommended_false: row.bigint()?,
+        recommended_true: row.bigint()?,
+        characteristics: serde_json::from_slice(row.jsonb()?)
+            .map_err(|e| unfit("product_meta", "characteristics", id, e))?,
+    };
+    Ok(StoredProduct { product_id, meta, parked: row.boolean()? })
 }

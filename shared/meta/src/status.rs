@@ -41,20 +41,16 @@ pub struct ParkedProduct {
 /// # Errors
 /// When the database cannot be reached.
 pub async fn projection_status(pool: &PgPool) -> Result<Option<ProjectionStatus>, sqlx::Error> {
-    let active = sqlx::query!(
-        "-- generation.active
-        SELECT g.generation, g.projection_version FROM active_generation a JOIN generation g USING (generation)"
-    )
-    .fetch_optional(pool)
-    .await?;
-    let Some(active) = active else { return Ok(None) };
+    let Some((generation, projection_version)) = crate::active_generation(pool).await? else {
+        return Ok(None);
+    };
     let mut checkpoints = read_checkpoints(pool).await?;
-    checkpoints.retain(|c| c.generation == active.generation);
+    checkpoints.retain(|c| c.generation == generation);
     let rows = sqlx::query!(
         "-- parked_product.list
         SELECT product_id, part, pos, version, reason, parked_at FROM parked_product
         WHERE generation = $1 ORDER BY parked_at, product_id LIMIT 1000",
-        active.generation,
+        generation,
     )
     .fetch_all(pool)
     .await?;
@@ -72,10 +68,5 @@ pub async fn projection_status(pool: &PgPool) -> Result<Option<ProjectionStatus>
             })
         })
         .collect::<Result<_, sqlx::Error>>()?;
-    Ok(Some(ProjectionStatus {
-        generation: active.generation,
-        projection_version: active.projection_version,
-        checkpoints,
-        parked,
-    }))
+    Ok(Some(ProjectionStatus { generation, projection_version, checkpoints, parked }))
 }

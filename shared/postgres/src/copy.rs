@@ -261,7 +261,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let expected = [(7, "ä".to_owned(), true, b"[]".to_vec()), (-1, "ä".to_owned(), false, b"[]".to_vec())];
+        let expected =
+            [(7, "ä".to_owned(), true, b"[]".to_vec()), (-1, "ä".to_owned(), false, b"[]".to_vec())];
         assert_eq!(read(&rows()).unwrap(), expected);
     }
 

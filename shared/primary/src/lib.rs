@@ -13,19 +13,26 @@ mod sequence;
 
 mod publish;
 
+mod copy_log;
 mod log;
+mod snapshot;
+
+mod latency;
 
 mod status;
 
 pub mod import;
 
 pub use command::{Age, Command, IdempotencyKey, Outcome, Reached, forget_keys};
+pub use copy_log::{CopyRange, copy_log, copy_product_events};
+pub use latency::{CommandLatency, WriteLatency, forget_writers, publish_write_latency, write_latency};
 pub use list::{ListQuery, OneReview, Place, ReviewPage, Sort, Start, cursor_key, list_reviews, one_review};
 pub use log::{LogRange, Pulled, log_epoch, log_heads, product_events, pull_events};
 pub use post::{Posted, post_review};
 pub use product_meta::product_meta;
 pub use publish::{hold_relay_lock, raise_published, skip_backlog, unpublished_events};
 pub use sequence::{SEQUENCE_EVENTS_MAX, sequence_events, sequence_part};
+pub use snapshot::{Snapshot, sum_reviews};
 pub use status::{PartStatus, log_status};
 pub use stream::{product_reached, products_reached};
 pub use vote::{Vote, VoteKind, vote};

@@ -102,8 +102,11 @@ async fn what_the_commands_write_is_the_golden_events() {
     carry_out(&database).await;
     let mut events = log(&database.pool).await;
     pin(&mut events, 1);
-    assert_eq!(events.len(), Event::TYPE_NAMES.len());
-    assert_eq!(messages(&events), messages(&golden()));
+    // Reviews are erased by no command of a client.
+    let mut expected = golden();
+    expected.retain(|event| event.event_type != "ReviewErased.v1");
+    assert_eq!(expected.len() + 1, Event::TYPE_NAMES.len());
+    assert_eq!(messages(&events), messages(&expected));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Folding events into products: no I/O, and all of the thinking in the fold of a generation's version,
 //! [`domain::apply`] or the one before it.
 
-use domain::{Apply, CannotApply, Event, EventRef, ProductId, ProductMeta};
+use domain::{Apply, CannotApply, Event, EventRef, ProductId, ProductMeta, Version};
 use meta::{Parking, StoredProduct};
 use std::collections::HashMap;
 
@@ -71,20 +71,31 @@ impl Folding {
 
     /// Products that are not as they were stored, by id.
     pub fn changed(&self) -> Vec<StoredProduct> {
-        let changed = self.products.iter().filter(|(_, entry)| entry.changed).map(|(id, entry)| StoredProduct {
-            product_id: *id,
-            meta: entry.meta.clone(),
-            parked: entry.parked,
-        });
-        let mut changed: Vec<StoredProduct> = changed.collect();
-        changed.sort_unstable_by_key(|product| product.product_id);
-        changed
+        let changed = self.products.iter().filter(|(_, entry)| entry.changed);
+        by_id(changed.map(|(id, entry)| (*id, entry.clone())))
     }
 
-    /// Number of products known.
-    pub fn products(&self) -> usize {
-        self.products.len()
+    /// All products, by id.
+    pub fn into_products(self) -> Vec<StoredProduct> {
+        by_id(self.products.into_iter())
     }
+
+    /// How far a product is.
+    pub fn version(&self, id: ProductId) -> Version {
+        self.products.get(&id).map(|entry| entry.meta.version).unwrap_or_default()
+    }
+
+}
+
+fn by_id(products: impl Iterator<Item = (ProductId, Entry)>) -> Vec<StoredProduct> {
+    let stored = |(product_id, entry): (ProductId, Entry)| StoredProduct {
+        product_id,
+        meta: entry.meta,
+        parked: entry.parked,
+    };
+    let mut products: Vec<StoredProduct> = products.map(stored).collect();
+    products.sort_unstable_by_key(|product| product.product_id);
+    products
 }
 
 pub(crate) fn parking(event: &EventRef<'_>, reason: String) -> Parking {

@@ -3,7 +3,9 @@
 
 use crate::batch::Batch;
 use crate::fold::{Folding, parking};
-use domain::{Apply, Epoch, EventId, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection};
+use domain::{
+    Apply, Epoch, EventId, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection,
+};
 use meta::{Checkpoint, Parking, StoredProduct};
 use postgres::{Fault, fault};
 use primary::LogRange;
@@ -41,7 +43,9 @@ pub enum ProjectError {
         theirs: String,
     },
     /// No generation may be written by this program.
-    #[error("no generation of meta is of a projection version that this program writes ({PROJECTION_VERSIONS:?})")]
+    #[error(
+        "no generation of meta is of a projection version that this program writes ({PROJECTION_VERSIONS:?})"
+    )]
     NoGeneration,
     /// Positions are missing in the log itself, which an append never leaves.
     #[error("the log has no event at position {pos} of part {part}, though its head is past it")]
@@ -326,11 +330,15 @@ async fn store(
     Ok(parkings)
 }
 
-type Refused = Vec<(ProductId, String)>;
+/// Products that the database does not take, each with the reason.
+pub type Refused = Vec<(ProductId, String)>;
 
 /// Stores products; if the database does not take the values of some, halves them until it is clear
 /// which, and returns those.
-fn store_or_refuse(
+///
+/// # Errors
+/// When the database cannot be reached.
+pub fn store_or_refuse(
     connection: &mut PgConnection,
     generation: i32,
     products: Vec<StoredProduct>,

@@ -1,0 +1,112 @@
+//! Why a replay, a verification or a rebuild did not come to its end.
+
+use domain::{Part, Position};
+use meta::Source;
+use projection::ProjectError;
+
+/// Why it ended early. What was built stays, and the same call goes on with it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A statement on the primary failed, or it is away.
+    #[error("a statement on the primary database failed")]
+    Primary(#[source] sqlx::Error),
+    /// A statement on meta failed, or it is away.
+    #[error("a statement on the meta database failed")]
+    Meta(#[source] sqlx::Error),
+    /// Events could not be folded.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// Positions are missing in the log.
+    #[error(
+        "the log has no event at position {pos} of part {part}, though its head is past it: restore the primary, or \
+         rebuild from the reviews (`reviewsctl replay --source snapshot`)"
+    )]
+    LogBroken {
+        /// The part.
+        part: Part,
+        /// The missing position.
+        pos: Position,
+    },
+    /// Another process works at a replay.
+    #[error("another process works at a replay: follow it by `reviewsctl replay list`")]
+    Busy,
+    /// A replay of another kind has not ended.
+    #[error(
+        "the replay of generation {generation} (--source {}{}) has not ended: go on with it by the same options, or end it \
+         by `reviewsctl replay cancel`", source.name(), if *fresh { " --fresh" } else { "" }
+    )]
+    Unended {
+        /// The generation that it builds.
+        generation: i32,
+        /// Its source.
+        source: Source,
+        /// Whether it begins anew with another log.
+        fresh: bool,
+    },
+    /// A replay that this program cannot write.
+    #[error(
+        "generation {generation} is being built by projection version {version}, which this program does not write: end \
+         it by `reviewsctl replay cancel`"
+    )]
+    UnknownVersion {
+        /// The generation.
+        generation: i32,
+        /// Its version.
+        version: i32,
+    },
+    /// It was told to give up.
+    #[error("the replay of generation {0} was cancelled: meta answers as before")]
+    Cancelled(i32),
+    /// The generation that answers is of another log.
+    #[error(
+        "the generation that answers was made from another log than this primary's: was the primary restored, or is this \
+         another one? If it is the right one, make meta anew from it by `reviewsctl replay --fresh`"
+    )]
+    OtherLog(#[source] ProjectError),
+    /// The log is the same, so there is nothing to begin anew.
+    #[error("meta follows this primary's log: --fresh is for a primary that was restored; leave it out")]
+    SameLog,
+    /// The log changed under a replay.
+    #[error(
+        "the log is not the one that generation {0} was begun from: end it by `reviewsctl replay cancel`, then begin again"
+    )]
+    LogChanged(i32),
+    /// Nobody advances the generation.
+    #[error(
+        "generation {generation} is {events} events behind the one that answers and does not move: is the projector well? \
+         (`reviewsctl status`); run the same command again afterwards"
+    )]
+    NotAdvanced {
+        /// The generation.
+        generation: i32,
+        /// Events that it lacks.
+        events: i64,
+    },
+    /// The generation that answers changed meanwhile.
+    #[error("generation {found} answers now instead of {expected}, swapped in by somebody else: run the command again")]
+    Swapped {
+        /// The generation that answered.
+        expected: i32,
+        /// The one that does.
+        found: i32,
+    },
+    /// The generation to swap in is gone.
+    #[error("generation {0} is not kept up to date any more: see `reviewsctl generations list`")]
+    NotLive(i32),
+    /// There is nothing to roll back to.
+    #[error("there is no generation to roll back to: none answered before, or it was pruned")]
+    NoPrevious,
+    /// No projector has ever run.
+    #[error("meta has no generation yet: no projector has run")]
+    NoGeneration,
+}
+
+/// Says that an error is the primary's.
+pub(crate) fn primary<T>(result: Result<T, sqlx::Error>) -> Result<T, ReplayError> {
+    result.map_err(ReplayError::Primary)
+}
+
+/// Says that an error is meta's.
+pub(crate) fn meta<T>(result: Result<T, sqlx::Error>) -> Result<T, ReplayError> {
+    result.map_err(ReplayError::Meta)
+}

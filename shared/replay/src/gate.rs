@@ -1,0 +1,129 @@
+//! What work passes between two ranges: pause, cancel, and the throttle. Never within one: a snapshot that
+//! waits would keep dead rows alive.
+
+use crate::error::ReplayError;
+use crate::progress::{Progress, Waiting};
+use crate::stores::Stores;
+use crate::throttle::{Pace, Throttle};
+use meta::Wanted;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How often it is asked what is wanted, and how long live commands take.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Pieces of a rest: the pace may change during it.
+const REST_PIECE: Duration = Duration::from_millis(50);
+
+/// Where work waits. Looks at the databases in a task of its own, which ends with the gate.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    state: watch::Receiver<State>,
+    progress: Arc<Progress>,
+    generation: i32,
+    looking: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct State {
+    wanted: Wanted,
+    pace: Pace,
+}
+
+impl Gate {
+    /// A gate for the work at a replay's generation.
+    pub(crate) fn of_replay(
+        stores: &Stores,
+        generation: i32,
+        throttle: Option<Throttle>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        // Until the first look, as if writers were busy.
+        let pace = throttle.as_ref().map_or(Pace::FULL, |_| Pace::CAUTIOUS);
+        let (sender, state) = watch::channel(State { wanted: Wanted::Run, pace });
+        let looking = tokio::spawn(look(stores.clone(), generation, throttle, sender));
+        Gate { state, progress, generation, looking: Some(looking) }
+    }
+
+    /// A gate that is always open.
+    pub(crate) fn open(progress: Arc<Progress>) -> Self {
+        let (_, state) = watch::channel(State { wanted: Wanted::Run, pace: Pace::FULL });
+        Gate { state, progress, generation: 0, looking: None }
+    }
+
+    /// Waits while a pause is wanted, and for all workers but the first while somebody writes.
+    pub(crate) async fn pass_as(&self, worker: usize) -> Result<(), ReplayError> {
+        self.pass().await?;
+        while worker > 0 && self.state.borrow().pace != Pace::FULL {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.pass().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits while a pause is wanted.
+    pub(crate) async fn pass(&self) -> Result<(), ReplayError> {
+        loop {
+            match self.state.borrow().wanted {
+                Wanted::Run => {
+                    self.progress.wait(Waiting::No);
+                    return Ok(());
+                }
+                Wanted::Cancel => return Err(ReplayError::Cancelled(self.generation)),
+                Wanted::Pause => self.progress.wait(Waiting::Paused),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Rests after so much work, as long as live commands need it.
+    pub(crate) async fn rest(&self, worked: Duration) -> Result<(), ReplayError> {
+        let mut rested = Duration::ZERO;
+        loop {
+            let State { wanted, pace } = *self.state.borrow();
+            if wanted != Wanted::Run || rested >= pace.rest_after(worked) {
+                break;
+            }
+            self.progress.wait(Waiting::Throttled);
+            tokio::time::sleep(REST_PIECE.min(pace.rest_after(worked).saturating_sub(rested))).await;
+            rested += REST_PIECE;
+        }
+        self.pass().await
+    }
+
+    /// Events that a range may have, so that its work ends soon where writers are busy.
+    pub(crate) fn range_events(&self) -> i64 {
+        self.state.borrow().pace.range_events()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if let Some(looking) = &self.looking {
+            looking.abort();
+        }
+    }
+}
+
+async fn look(
+    stores: Stores,
+    generation: i32,
+    mut throttle: Option<Throttle>,
+    sender: watch::Sender<State>,
+) {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    loop {
+        looks.tick().await;
+        // A store that is away fails the work itself, with its reason.
+        let wanted = meta::wanted(&stores.meta, generation).await;
+        let pace = match &mut throttle {
+            None => Pace::FULL,
+            Some(throttle) => throttle.pace(primary::write_latency(&stores.primary).await.ok()),
+        };
+        sender.send_modify(|state| {
+            state.wanted = wanted.unwrap_or(state.wanted);
+            state.pace = pace;
+        });
+    }
+}

@@ -1,0 +1,82 @@
+//! How far work is, for whoever shows it.
+
+use meta::Phase;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// What work under way waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// Nothing: it works.
+    No,
+    /// For `resume`.
+    Paused,
+    /// For live writes to be quick again.
+    Throttled,
+}
+
+/// How far work is. Shared with whoever shows it.
+#[derive(Debug)]
+pub struct Progress {
+    done: AtomicU64,
+    total: AtomicU64,
+    waiting: AtomicU8,
+    phase: Mutex<Phase>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Progress {
+            done: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            waiting: AtomicU8::new(0),
+            phase: Mutex::new(Phase::Building),
+        }
+    }
+}
+
+impl Progress {
+    /// Done so far: events while building, products while verifying.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// To be done in all, exactly.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// The phase.
+    pub fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it waits for.
+    pub fn waiting(&self) -> Waiting {
+        match self.waiting.load(Ordering::Relaxed) {
+            1 => Waiting::Paused,
+            2 => Waiting::Throttled,
+            _ => Waiting::No,
+        }
+    }
+
+    pub(crate) fn begin(&self, phase: Phase, done: u64, total: u64) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        self.done.store(done, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add(&self, done: u64) {
+        self.done.fetch_add(done, Ordering::Relaxed);
+    }
+
+    pub(crate) fn wait(&self, waiting: Waiting) {
+        let waiting = match waiting {
+            Waiting::No => 0,
+            Waiting::Paused => 1,
+            Waiting::Throttled => 2,
+        };
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+}

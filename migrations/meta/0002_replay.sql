@@ -35,7 +35,7 @@ COMMENT ON COLUMN replay.wanted IS 'What was asked of the process that does it: 
 COMMENT ON COLUMN replay.targets IS 'By part, the log''s head when it began: what building goes up to. Never changes.';
 COMMENT ON COLUMN replay.begun_at IS 'When it began. Never changes.';
 COMMENT ON COLUMN replay.ended_at IS 'When it was swapped in or cancelled, null before. Set once.';
-COMMENT ON COLUMN replay.building_us IS 'Microseconds spent building, over all processes that did, pauses left out. Only rises.';
+COMMENT ON COLUMN replay.building_us IS 'Microseconds spent building, over all processes that did, pauses included. Only rises.';
 COMMENT ON COLUMN replay.differences IS 'Products that verification found to differ, null before it. Changes with each verification.';
 COMMENT ON COLUMN replay.swap_us IS 'Microseconds that the swap took, null before it. Set once.';
 
@@ -53,3 +53,22 @@ COMMENT ON COLUMN swap.from_generation IS 'The generation that answered before. 
 COMMENT ON COLUMN swap.to_generation IS 'The generation that answered afterwards. Never changes.';
 COMMENT ON COLUMN swap.why IS 'replay or rollback. Never changes.';
 COMMENT ON COLUMN swap.at IS 'When. Never changes.';
+
+CREATE TABLE discarded_event (
+    part smallint NOT NULL,
+    product_id bigint NOT NULL,
+    version bigint NOT NULL,
+    event_id uuid NOT NULL,
+    reason text NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT discarded_event_pkey PRIMARY KEY (part, product_id, version),
+    CONSTRAINT discarded_event_part_check CHECK (part = product_id % 64)
+);
+COMMENT ON TABLE discarded_event IS 'Events that operations people gave up: every fold passes over them. Rows are added, never changed.';
+COMMENT ON COLUMN discarded_event.part IS 'product_id % 64. Never changes.';
+COMMENT ON COLUMN discarded_event.product_id IS 'The product. Never changes.';
+COMMENT ON COLUMN discarded_event.version IS 'The event''s version. Never changes.';
+COMMENT ON COLUMN discarded_event.event_id IS 'The event''s identity. Never changes.';
+COMMENT ON COLUMN discarded_event.reason IS 'Why it could not be applied. Never changes.';
+COMMENT ON COLUMN discarded_event.at IS 'When it was given up. Never changes.';
+GRANT SELECT ON discarded_event TO reviews_projector;

@@ -13,6 +13,12 @@ mod import;
 
 mod status;
 
+mod stores;
+
+mod generations;
+mod replay;
+mod verify;
+
 use clap::{Parser, Subcommand};
 use config::Config;
 use std::io::IsTerminal as _;
@@ -44,6 +50,19 @@ enum Command {
     Import(import::ImportArgs),
     /// Show how far the log and meta are
     Status(status::StatusArgs),
+    /// Make meta anew while it answers, or one product of it
+    Replay(Box<replay::ReplayArgs>),
+    /// Let the generation answer that did before the last swap
+    Rollback {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show generations of meta, or delete those that do not answer
+    #[command(subcommand)]
+    Generations(generations::GenerationsCommand),
+    /// Compare meta with what the reviews add up to
+    Verify(verify::VerifyArgs),
 }
 
 fn main() -> ExitCode {
@@ -95,7 +114,21 @@ async fn connected(command: &Command, config: &Config) -> anyhow::Result<ExitCod
         Command::Status(args) => {
             let (status, whole) = status::run(args, config).await?;
             say::result(status)?;
-            Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(well(whole))
         }
+        Command::Replay(args) => Ok(well(replay::run(args, config).await?)),
+        Command::Rollback { json } => {
+            generations::rollback(*json, config).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Generations(command) => {
+            generations::run(*command, config).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify(args) => Ok(well(verify::run(*args, config).await?)),
     }
+}
+
+const fn well(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

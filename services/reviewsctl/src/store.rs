@@ -45,6 +45,15 @@ impl Store {
         )
     }
 
+    /// The same, and what to do when the store is back.
+    pub(crate) fn failed_then(&self, error: &sqlx::Error, then: &str) -> Error {
+        if is_gone(error) {
+            anyhow!("{}{then}", self.away(&database_cause(error)))
+        } else {
+            self.failed(error)
+        }
+    }
+
     /// What an error of the broker means here.
     pub(crate) fn broker_failed(&self, error: BrokerError) -> Error {
         let error = Error::from(error);

@@ -19,13 +19,18 @@ pub use generation::{
     GenerationInfo, GenerationState, active_generation, begin_first_generation, built_generation,
     delete_generation, drop_generation, generations, live_generations,
 };
-pub use park::{Parking, mark_parked, park};
-pub use products::{StoredProduct, copy_out_products, load_products, product_rows, store_products};
+pub use park::{
+    ParkedProduct, Parking, discard_parked, discarded_events, mark_parked, park, parked_products,
+    remove_product,
+};
+pub use products::{
+    StoredProduct, copy_out_products, load_products, product_at, product_rows, store_products,
+};
 pub use replay::{
     NewReplay, Phase, PhaseResult, Replay, Source, Wanted, add_checkpoints, begin_replay, copy_products,
-    enter_phase, lock_replay, make_live, replays, unended_replay, want, wanted,
+    enter_phase, lock_replay, make_live, note_building, replays, unended_replay, want, wanted,
 };
-pub use status::{ParkedProduct, ProjectionStatus, projection_status};
+pub use status::{ProjectionStatus, projection_status};
 pub use swap::{Swap, SwapReason, Swapped, previous_generation, swap};
 
 /// Creates and changes the tables of this database.

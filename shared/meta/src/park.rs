@@ -1,7 +1,10 @@
 //! Products that stand still.
 
-use domain::{EventId, Position, ProductId, Version};
-use sqlx::PgConnection;
+use crate::unfit;
+use chrono::{DateTime, Utc};
+use domain::{EventId, Part, Position, ProductId, Version};
+use sqlx::{PgConnection, PgExecutor, PgPool};
+use std::collections::HashSet;
 
 /// The first event of a product that could not be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,4 +71,117 @@ pub async fn mark_parked(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Removes a product from a generation, with why it stands still if it does: for whoever stores it anew in
+/// the same transaction.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn remove_product(
+    connection: &mut PgConnection,
+    generation: i32,
+    product_id: ProductId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "-- product_meta.remove
+        WITH p AS (DELETE FROM parked_product WHERE generation = $1 AND part = $2 AND product_id = $3)
+        DELETE FROM product_meta WHERE generation = $1 AND part = $2 AND product_id = $3",
+        generation,
+        product_id.part().get(),
+        product_id.get(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The events that operations people gave up: folding from the first event passes over them.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn discarded_events(database: impl PgExecutor<'_>) -> Result<HashSet<EventId>, sqlx::Error> {
+    let ids = sqlx::query_scalar!("-- discarded_event.list\nSELECT event_id FROM discarded_event");
+    Ok(ids.fetch_all(database).await?.into_iter().collect())
+}
+
+/// Gives up the events for which a product stands still, in whatever generation. Returns how many; the product
+/// goes on when it is made anew.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn discard_parked(pool: &PgPool, product_id: ProductId) -> Result<u64, sqlx::Error> {
+    let discarded = sqlx::query!(
+        "-- discarded_event.add
+        INSERT INTO discarded_event (part, product_id, version, event_id, reason)
+        SELECT DISTINCT ON (version) part, product_id, version, event_id, reason FROM parked_product
+        WHERE part = $1 AND product_id = $2 ORDER BY version, generation
+        ON CONFLICT (part, product_id, version) DO NOTHING",
+        product_id.part().get(),
+        product_id.get(),
+    )
+    .execute(pool)
+    .await?;
+    Ok(discarded.rows_affected())
+}
+
+/// A product that stands still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedProduct {
+    /// The generation in which it does.
+    pub generation: i32,
+    /// The product.
+    pub product_id: ProductId,
+    /// Its part of the log.
+    pub part: Part,
+    /// Position of the event that could not be applied.
+    pub pos: Position,
+    /// Its version.
+    pub version: Version,
+    /// Its identity.
+    pub event_id: EventId,
+    /// Why it could not be applied.
+    pub reason: String,
+    /// Since when.
+    pub parked_at: DateTime<Utc>,
+}
+
+/// Products that stand still in generations that are kept up to date, the longest first; of one generation or
+/// one product only, where that is asked.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn parked_products(
+    pool: &PgPool,
+    generation: Option<i32>,
+    product_id: Option<ProductId>,
+    products_max: i64,
+) -> Result<Vec<ParkedProduct>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "-- parked_product.list
+        SELECT p.generation, p.product_id, p.part, p.pos, p.version, p.event_id, p.reason, p.parked_at
+        FROM parked_product p JOIN generation g ON g.generation = p.generation AND g.state = 'live'
+        WHERE ($1::integer IS NULL OR p.generation = $1) AND ($2::bigint IS NULL OR p.product_id = $2)
+        ORDER BY p.parked_at, p.product_id, p.generation LIMIT $3",
+        generation,
+        product_id.map(|id| id.get()),
+        products_max,
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let id = row.product_id;
+            Ok(ParkedProduct {
+                generation: row.generation,
+                product_id: id.try_into().map_err(|e| unfit("parked_product", "product_id", id, e))?,
+                part: row.part.try_into().map_err(|e| unfit("parked_product", "part", id, e))?,
+                pos: Position(row.pos),
+                version: Version(row.version),
+                event_id: row.event_id,
+                reason: row.reason,
+                parked_at: row.parked_at,
+            })
+        })
+        .collect()
 }

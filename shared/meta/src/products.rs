@@ -1,11 +1,11 @@
 //! Products of a generation, many at a time.
 
 use crate::unfit;
-use domain::{CharacteristicMeta, Part, ProductId, ProductMeta, Version};
+use domain::{CharacteristicMeta, Part, Position, ProductId, ProductMeta, Version};
 use futures_util::TryStreamExt;
 use postgres::{BinaryReader, BinaryRow, BinaryRows};
-use sqlx::PgConnection;
 use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
 
 /// A product as a generation has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,4 +173,29 @@ fn read_product(row: &mut BinaryRow<'_>) -> Result<StoredProduct, sqlx::Error> {
             .map_err(|e| unfit("product_meta", "characteristics", id, e))?,
     };
     Ok(StoredProduct { product_id, meta, parked: row.boolean()? })
+}
+
+/// A product of a generation, empty when the generation does not have it, and how far its part is, as one
+/// snapshot.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn product_at(
+    pool: &PgPool,
+    generation: i32,
+    product_id: ProductId,
+) -> Result<(StoredProduct, Position), sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    let stored = load_products(&mut transaction, generation, &[product_id]).await?.pop();
+    let applied = sqlx::query_scalar!(
+        "-- checkpoint.of_part
+        SELECT pos FROM checkpoint WHERE generation = $1 AND part = $2",
+        generation,
+        product_id.part().get(),
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    let empty = StoredProduct { product_id, meta: ProductMeta::default(), parked: false };
+    Ok((stored.unwrap_or(empty), Position(applied.unwrap_or(0))))
 }

@@ -264,8 +264,6 @@ pub async fn wanted(pool: &PgPool, generation: i32) -> Result<Wanted, sqlx::Erro
 /// What a phase of a replay came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PhaseResult {
-    /// Time spent building, of this process.
-    pub building: Duration,
     /// Products that verification found to differ.
     pub differences: Option<i64>,
     /// How long the swap took.
@@ -285,15 +283,30 @@ pub async fn enter_phase(
     let ended = matches!(phase, Phase::Swapped | Phase::Cancelled);
     sqlx::query!(
         "-- replay.enter
-        UPDATE replay SET phase = $2, ended_at = CASE WHEN $3 THEN now() END, building_us = building_us + $4,
-                          differences = coalesce($5, differences), swap_us = coalesce($6, swap_us)
+        UPDATE replay SET phase = $2, ended_at = CASE WHEN $3 THEN now() END,
+                          differences = coalesce($4, differences), swap_us = coalesce($5, swap_us)
         WHERE generation = $1",
         generation,
         phase.name(),
         ended,
-        as_micros(result.building),
         result.differences,
         result.swap.map(as_micros),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Notes how long building has taken so far.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn note_building(pool: &PgPool, generation: i32, spent: Duration) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "-- replay.note_building
+        UPDATE replay SET building_us = greatest(building_us, $2) WHERE generation = $1",
+        generation,
+        as_micros(spent),
     )
     .execute(pool)
     .await?;

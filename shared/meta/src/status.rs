@@ -1,10 +1,11 @@
 //! How far meta is, for people.
 
 use crate::checkpoint::{Checkpoint, read_checkpoints};
-use crate::unfit;
-use chrono::{DateTime, Utc};
-use domain::{Part, Position, ProductId, Version};
+use crate::park::{ParkedProduct, parked_products};
 use sqlx::PgPool;
+
+/// Products that stand still are shown up to this number.
+const PARKED_SHOWN_MAX: i64 = 1_000;
 
 /// The generation that answers, and what stands still in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,23 +20,6 @@ pub struct ProjectionStatus {
     pub parked: Vec<ParkedProduct>,
 }
 
-/// A product that stands still.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParkedProduct {
-    /// The product.
-    pub product_id: ProductId,
-    /// Its part of the log.
-    pub part: Part,
-    /// Position of the event that could not be applied.
-    pub pos: Position,
-    /// Its version.
-    pub version: Version,
-    /// Why it could not be applied.
-    pub reason: String,
-    /// Since when.
-    pub parked_at: DateTime<Utc>,
-}
-
 /// Reads how far meta is; `None` while there is no generation yet.
 ///
 /// # Errors
@@ -46,27 +30,6 @@ pub async fn projection_status(pool: &PgPool) -> Result<Option<ProjectionStatus>
     };
     let mut checkpoints = read_checkpoints(pool).await?;
     checkpoints.retain(|c| c.generation == generation);
-    let rows = sqlx::query!(
-        "-- parked_product.list
-        SELECT product_id, part, pos, version, reason, parked_at FROM parked_product
-        WHERE generation = $1 ORDER BY parked_at, product_id LIMIT 1000",
-        generation,
-    )
-    .fetch_all(pool)
-    .await?;
-    let parked = rows
-        .into_iter()
-        .map(|row| {
-            let id = row.product_id;
-            Ok(ParkedProduct {
-                product_id: id.try_into().map_err(|e| unfit("parked_product", "product_id", id, e))?,
-                part: row.part.try_into().map_err(|e| unfit("parked_product", "part", id, e))?,
-                pos: Position(row.pos),
-                version: Version(row.version),
-                reason: row.reason,
-                parked_at: row.parked_at,
-            })
-        })
-        .collect::<Result<_, sqlx::Error>>()?;
+    let parked = parked_products(pool, Some(generation), None, PARKED_SHOWN_MAX).await?;
     Ok(Some(ProjectionStatus { generation, projection_version, checkpoints, parked }))
 }

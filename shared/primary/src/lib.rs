@@ -34,7 +34,7 @@ pub use publish::{hold_relay_lock, raise_published, skip_backlog, unpublished_ev
 pub use sequence::{SEQUENCE_EVENTS_MAX, sequence_events, sequence_part};
 pub use snapshot::{Snapshot, sum_reviews};
 pub use status::{PartStatus, log_status};
-pub use stream::{product_reached, products_reached};
+pub use stream::{TableEstimates, product_reached, products_reached, random_products, table_estimates};
 pub use vote::{Vote, VoteKind, vote};
 
 /// Creates and changes the tables of this database.

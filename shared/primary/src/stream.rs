@@ -54,3 +54,44 @@ pub async fn products_reached(
     }
     Ok((epoch, versions))
 }
+
+/// How many rows there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableEstimates {
+    /// Reviews, about.
+    pub reviews: i64,
+    /// Products, counted.
+    pub products: i64,
+}
+
+/// How much there is: reviews as the planner estimates them, products exactly.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn table_estimates(pool: &PgPool) -> Result<TableEstimates, sqlx::Error> {
+    sqlx::query_as!(
+        TableEstimates,
+        r#"-- product_stream.estimates
+        SELECT greatest(reltuples, 0)::bigint AS "reviews!", (SELECT count(*) FROM product_stream) AS "products!"
+        FROM pg_class WHERE oid = 'reviews'::regclass"#
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// Products chosen at random, each at most once.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn random_products(pool: &PgPool, products_max: i64) -> Result<Vec<ProductId>, sqlx::Error> {
+    let ids = sqlx::query_scalar!(
+        "-- product_stream.random
+        SELECT product_id FROM product_stream ORDER BY random() LIMIT $1",
+        products_max,
+    )
+    .fetch_all(pool)
+    .await?;
+    ids.into_iter()
+        .map(|id| id.try_into().map_err(|e| crate::unfit("product_stream", "product_id", id, e)))
+        .collect()
+}

@@ -1,14 +1,21 @@
 //! Folding events into products: no I/O, and all of the thinking in the fold of a generation's version,
 //! [`domain::apply`] or the one before it.
 
-use domain::{Apply, CannotApply, Event, EventRef, ProductId, ProductMeta, Version};
+use domain::{Apply, CannotApply, Event, EventId, EventRef, Position, ProductId, ProductMeta};
 use meta::{Parking, StoredProduct};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+/// Why a product stands still whose events are not all there.
+pub(crate) const MISSING: &str = "events of the product are missing in the log itself";
 
 /// Products while events are folded into them.
 #[derive(Debug, Clone)]
 pub struct Folding {
     apply: Apply,
+    /// Nothing was folded before: what is missing is missing in the log itself.
+    from_first: bool,
+    /// Events that were given up.
+    discarded: HashSet<EventId>,
     products: HashMap<ProductId, Entry>,
     /// Events that could not be applied, the first of each product.
     pub parkings: Vec<Parking>,
@@ -21,15 +28,28 @@ struct Entry {
     changed: bool,
     /// Events are missing: the product must be rebuilt.
     hole: bool,
+    /// The last event that was applied here.
+    last: Option<(Position, EventId)>,
 }
 
 impl Folding {
     /// Begins with products as they are stored; others are empty.
     pub fn of(apply: Apply, stored: Vec<StoredProduct>) -> Self {
         let entry = |StoredProduct { product_id, meta, parked }| {
-            (product_id, Entry { meta, parked, changed: false, hole: false })
+            (product_id, Entry { meta, parked, ..Entry::default() })
         };
-        Folding { apply, products: stored.into_iter().map(entry).collect(), parkings: Vec::new() }
+        let products = stored.into_iter().map(entry).collect();
+        Folding { apply, from_first: false, discarded: HashSet::new(), products, parkings: Vec::new() }
+    }
+
+    /// Begins with nothing, for events from the first on, and passes over those that were given up.
+    pub fn from_first(apply: Apply, discarded: HashSet<EventId>) -> Self {
+        Folding { apply, from_first: true, discarded, products: HashMap::new(), parkings: Vec::new() }
+    }
+
+    /// Passes over events that were given up, from now on.
+    pub fn discard(&mut self, discarded: HashSet<EventId>) {
+        self.discarded = discarded;
     }
 
     /// Folds an event into its product. Passed over: an event that is in already, and one of a
@@ -40,12 +60,21 @@ impl Folding {
         if entry.parked || entry.hole || event.version <= entry.meta.version {
             return;
         }
+        if self.discarded.contains(&event.event_id) && event.version.0 == entry.meta.version.0 + 1 {
+            entry.meta.version = event.version;
+            entry.changed = true;
+            return;
+        }
         let read = match Event::read(event.event_type, event.payload) {
             Ok(read) => read,
             Err(unreadable) => return self.park(event, unreadable.to_string()),
         };
         match (self.apply)(&mut entry.meta, event.version, &read) {
-            Ok(_) => entry.changed = true,
+            Ok(_) => {
+                entry.changed = true;
+                entry.last = Some((event.pos, event.event_id));
+            }
+            Err(CannotApply::Hole { .. }) if self.from_first => self.park(event, MISSING.to_owned()),
             Err(CannotApply::Hole { .. }) => entry.hole = true,
             Err(reason) => self.park(event, reason.to_string()),
         }
@@ -66,7 +95,13 @@ impl Folding {
         let event = event.into();
         let entry = self.products.entry(event.product_id).or_default();
         (entry.parked, entry.hole, entry.changed) = (true, false, true);
-        self.parkings.push(parking(&event, reason));
+        self.parkings.push(Parking {
+            product_id: event.product_id,
+            pos: event.pos,
+            version: event.version,
+            event_id: event.event_id,
+            reason,
+        });
     }
 
     /// Products that are not as they were stored, by id.
@@ -75,16 +110,17 @@ impl Folding {
         by_id(changed.map(|(id, entry)| (*id, entry.clone())))
     }
 
-    /// All products, by id.
+    /// All products as they are now, by id.
     pub fn into_products(self) -> Vec<StoredProduct> {
         by_id(self.products.into_iter())
     }
 
-    /// How far a product is.
-    pub fn version(&self, id: ProductId) -> Version {
-        self.products.get(&id).map(|entry| entry.meta.version).unwrap_or_default()
+    /// Why a product stands still that the database refused: its last event is what it did not take.
+    pub fn refused(&self, product_id: ProductId, reason: String) -> Option<Parking> {
+        let entry = self.products.get(&product_id)?;
+        let (pos, event_id) = entry.last?;
+        Some(Parking { product_id, pos, version: entry.meta.version, event_id, reason })
     }
-
 }
 
 fn by_id(products: impl Iterator<Item = (ProductId, Entry)>) -> Vec<StoredProduct> {
@@ -96,14 +132,4 @@ fn by_id(products: impl Iterator<Item = (ProductId, Entry)>) -> Vec<StoredProduc
     let mut products: Vec<StoredProduct> = products.map(stored).collect();
     products.sort_unstable_by_key(|product| product.product_id);
     products
-}
-
-pub(crate) fn parking(event: &EventRef<'_>, reason: String) -> Parking {
-    Parking {
-        product_id: event.product_id,
-        pos: event.pos,
-        version: event.version,
-        event_id: event.event_id,
-        reason,
-    }
 }

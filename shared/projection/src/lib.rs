@@ -7,6 +7,4 @@ mod project;
 
 pub use batch::{Batch, Wanted};
 pub use fold::Folding;
-pub use project::{
-    MetaConnection, ProjectError, Projected, Refused, project, project_built, same_log, store_or_refuse,
-};
+pub use project::{MetaConnection, ProjectError, Projected, project, project_built, same_log, store};

@@ -2,7 +2,7 @@
 //! fold, store, move the checkpoints. Whenever it is cut off, nothing of it has happened.
 
 use crate::batch::Batch;
-use crate::fold::{Folding, parking};
+use crate::fold::{Folding, MISSING};
 use domain::{
     Apply, Epoch, EventId, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection,
 };
@@ -177,7 +177,7 @@ async fn project_on(
             .flat_map(|c| events.get(&c.part).into_iter().flatten().filter(|e| e.pos > c.pos))
             .collect();
         let folding = fold_into(primary, &mut transaction, (generation, apply), &new).await?;
-        let parkings = store(&mut transaction, generation, &folding, &new).await?;
+        let parkings = store(&mut transaction, generation, &folding).await?;
         let moved = move_on(&at, &new);
         meta::move_checkpoints(&mut transaction, &moved).await?;
         projected.events += new.len();
@@ -281,7 +281,11 @@ async fn fold_into(
     for event in new {
         folding.fold(*event);
     }
-    for product in folding.holes() {
+    let holes = folding.holes();
+    if !holes.is_empty() {
+        folding.discard(meta::discarded_events(&mut *connection).await?);
+    }
+    for product in holes {
         let Some(last) = new.iter().rev().find(|event| event.product_id == product) else { continue };
         rebuild(primary, &mut folding, last).await?;
     }
@@ -305,23 +309,24 @@ async fn rebuild(primary: &PgPool, folding: &mut Folding, last: &LogEvent) -> Re
         }
     }
     if folding.holes().contains(&product) {
-        folding.park(last, "events of the product are missing in the log itself".to_owned());
+        folding.park(last, MISSING.to_owned());
     }
     Ok(())
 }
 
 /// Stores changed products, and parks those that cannot be applied or stored.
-async fn store(
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn store(
     connection: &mut PgConnection,
     generation: i32,
     folding: &Folding,
-    new: &[&LogEvent],
 ) -> Result<Vec<Parking>, sqlx::Error> {
     let mut parkings = folding.parkings.clone();
     let refused = store_or_refuse(connection, generation, folding.changed()).await?;
     for (product, reason) in refused {
-        let first = new.iter().find(|event| event.product_id == product);
-        parkings.extend(first.map(|event| parking(&(*event).into(), reason)));
+        parkings.extend(folding.refused(product, reason));
         meta::mark_parked(connection, generation, product).await?;
     }
     for parking in &parkings {
@@ -331,14 +336,11 @@ async fn store(
 }
 
 /// Products that the database does not take, each with the reason.
-pub type Refused = Vec<(ProductId, String)>;
+type Refused = Vec<(ProductId, String)>;
 
 /// Stores products; if the database does not take the values of some, halves them until it is clear
 /// which, and returns those.
-///
-/// # Errors
-/// When the database cannot be reached.
-pub fn store_or_refuse(
+fn store_or_refuse(
     connection: &mut PgConnection,
     generation: i32,
     products: Vec<StoredProduct>,

@@ -5,13 +5,13 @@ use crate::error::{self, ReplayError};
 use crate::gate::Gate;
 use crate::progress::Progress;
 use crate::stores::Stores;
-use domain::{Apply, Epoch, EventId, Part, Position, ProductId, Version};
-use meta::{Checkpoint, Parking, StoredProduct};
+use domain::{Apply, Epoch, EventId, Part, Position};
+use meta::{Checkpoint, StoredProduct};
 use postgres::{Fault, fault};
 use primary::CopyRange;
-use projection::{Folding, store_or_refuse};
+use projection::Folding;
 use sqlx::{Connection, PgConnection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -28,10 +28,14 @@ pub(crate) struct Build {
     pub(crate) stores: Stores,
     pub(crate) generation: i32,
     pub(crate) apply: Apply,
+    /// Events that were given up.
+    pub(crate) discarded: HashSet<EventId>,
     pub(crate) epoch: Epoch,
     /// By part, the position to go up to.
     pub(crate) targets: Vec<Position>,
     pub(crate) from_reviews: bool,
+    /// Time spent by processes before this one.
+    pub(crate) spent: Duration,
     pub(crate) gate: Gate,
     pub(crate) progress: Arc<Progress>,
 }
@@ -43,7 +47,7 @@ pub(crate) async fn build(job: &Arc<Build>, parts: &[Part]) -> Result<Duration, 
     let groups = Arc::new(Mutex::new(groups));
     let mut workers = JoinSet::new();
     for number in 0..WORKERS {
-        workers.spawn(worker(job.clone(), groups.clone(), number));
+        workers.spawn(worker(job.clone(), groups.clone(), number, began));
     }
     while let Some(ended) = workers.join_next().await {
         // The first failure ends the others: dropped, they leave their transactions.
@@ -56,6 +60,7 @@ async fn worker(
     job: Arc<Build>,
     groups: Arc<Mutex<Vec<Vec<Part>>>>,
     number: usize,
+    begun: Instant,
 ) -> Result<(), ReplayError> {
     let (mut primary, mut meta) = (job.stores.connect_primary().await?, job.stores.connect_meta().await?);
     loop {
@@ -69,6 +74,8 @@ async fn worker(
             fold(&job, &mut primary, &parts).await?
         };
         store(&job, &mut meta, built).await?;
+        let spent = job.spent + begun.elapsed();
+        error::meta(meta::note_building(&job.stores.meta, job.generation, spent).await)?;
         if job.from_reviews {
             job.gate.rest(began.elapsed()).await?;
         }
@@ -77,9 +84,13 @@ async fn worker(
 
 /// A group in memory.
 struct Built {
-    products: Vec<StoredProduct>,
-    parkings: Vec<Parking>,
+    products: Products,
     checkpoints: Vec<Checkpoint>,
+}
+
+enum Products {
+    Folded(Folding),
+    AddedUp(Vec<StoredProduct>),
 }
 
 /// Folds the log's events of some parts, from the first to the targets.
@@ -87,7 +98,7 @@ async fn fold(job: &Build, primary: &mut PgConnection, parts: &[Part]) -> Result
     if error::primary(primary::log_epoch(&mut *primary).await)? != job.epoch {
         return Err(ReplayError::LogChanged(job.generation));
     }
-    let mut folding = Folding::of(job.apply, Vec::new());
+    let mut folding = Folding::from_first(job.apply, job.discarded.clone());
     let mut at: BTreeMap<Part, (Position, Option<EventId>)> =
         parts.iter().map(|part| (*part, (Position(0), None))).collect();
     loop {
@@ -108,18 +119,8 @@ async fn fold(job: &Build, primary: &mut PgConnection, parts: &[Part]) -> Result
         job.progress.add(events);
         job.gate.rest(began.elapsed()).await?;
     }
-    for product in folding.holes() {
-        let next = first_event_after(job, product, folding.version(product)).await?;
-        if let Some(event) = next {
-            folding.park(&event, "events of the product are missing in the log itself".to_owned());
-        }
-    }
     let checkpoints = at.into_iter().map(|(part, (pos, event_id))| checkpoint(job, part, pos, event_id));
-    Ok(Built {
-        checkpoints: checkpoints.collect(),
-        parkings: std::mem::take(&mut folding.parkings),
-        products: folding.into_products(),
-    })
+    Ok(Built { checkpoints: checkpoints.collect(), products: Products::Folded(folding) })
 }
 
 async fn fold_ranges(
@@ -168,7 +169,7 @@ async fn add_up(job: &Build, primary: &mut PgConnection, parts: &[Part]) -> Resu
     let mut products: Vec<StoredProduct> = snapshot.products.into_iter().map(product).collect();
     products.sort_unstable_by_key(|product| product.product_id);
     let checkpoints = snapshot.heads.into_iter().map(|(part, pos, id)| checkpoint(job, part, pos, id));
-    Ok(Built { products, parkings: Vec::new(), checkpoints: checkpoints.collect() })
+    Ok(Built { products: Products::AddedUp(products), checkpoints: checkpoints.collect() })
 }
 
 fn checkpoint(job: &Build, part: Part, pos: Position, event_id: Option<EventId>) -> Checkpoint {
@@ -177,47 +178,31 @@ fn checkpoint(job: &Build, part: Part, pos: Position, event_id: Option<EventId>)
 
 /// Stores a group, by COPY; where the database does not take a value, product by product until it is clear which.
 async fn store(job: &Build, meta: &mut PgConnection, built: Built) -> Result<(), ReplayError> {
-    let rows = error::meta(meta::product_rows(job.generation, &built.products))?;
+    let Built { products, checkpoints } = built;
     let mut transaction = error::meta(meta.begin().await)?;
-    error::meta(meta::add_checkpoints(&mut transaction, &built.checkpoints).await)?;
-    let refused = match meta::copy_products(&mut transaction, rows).await {
-        Ok(()) => Vec::new(),
+    error::meta(meta::add_checkpoints(&mut transaction, &checkpoints).await)?;
+    let folding = match products {
+        Products::AddedUp(products) => {
+            let rows = error::meta(meta::product_rows(job.generation, &products))?;
+            error::meta(meta::copy_products(&mut transaction, rows).await)?;
+            return error::meta(transaction.commit().await);
+        }
+        Products::Folded(folding) => folding,
+    };
+    let rows = error::meta(meta::product_rows(job.generation, &folding.changed()))?;
+    match meta::copy_products(&mut transaction, rows).await {
+        Ok(()) => {
+            for parking in &folding.parkings {
+                error::meta(meta::park(&mut transaction, job.generation, parking).await)?;
+            }
+        }
         Err(refusal) if fault(&refusal) == Fault::Data => {
             error::meta(transaction.rollback().await)?;
             transaction = error::meta(meta.begin().await)?;
-            error::meta(meta::add_checkpoints(&mut transaction, &built.checkpoints).await)?;
-            error::meta(store_or_refuse(&mut transaction, job.generation, built.products.clone()).await)?
+            error::meta(meta::add_checkpoints(&mut transaction, &checkpoints).await)?;
+            error::meta(projection::store(&mut transaction, job.generation, &folding).await)?;
         }
         Err(error) => return Err(ReplayError::Meta(error)),
-    };
-    for parking in &built.parkings {
-        error::meta(meta::park(&mut transaction, job.generation, parking).await)?;
     }
-    for (product_id, reason) in refused {
-        error::meta(meta::mark_parked(&mut transaction, job.generation, product_id).await)?;
-        let version = built.products.iter().find(|p| p.product_id == product_id).map(|p| p.meta.version);
-        let before = Version(version.unwrap_or_default().0 - 1);
-        if let Some(event) = first_event_after(job, product_id, before).await? {
-            let parking = Parking {
-                product_id,
-                pos: event.pos,
-                version: event.version,
-                event_id: event.event_id,
-                reason,
-            };
-            error::meta(meta::park(&mut transaction, job.generation, &parking).await)?;
-        }
-    }
-    error::meta(transaction.commit().await)?;
-    Ok(())
-}
-
-async fn first_event_after(
-    job: &Build,
-    product: ProductId,
-    version: Version,
-) -> Result<Option<domain::LogEvent>, ReplayError> {
-    let events =
-        primary::product_events(&job.stores.primary, product, version, Position(i64::MAX), 1).await;
-    Ok(error::primary(events)?.into_iter().next())
+    error::meta(transaction.commit().await)
 }

@@ -33,13 +33,13 @@ pub enum ReplayError {
     /// A replay of another kind has not ended.
     #[error(
         "the replay of generation {generation} (--source {}{}) has not ended: go on with it by the same options, or end it \
-         by `reviewsctl replay cancel`", source.name(), if *fresh { " --fresh" } else { "" }
+         by `reviewsctl replay cancel`", made_from.name(), if *fresh { " --fresh" } else { "" }
     )]
     Unended {
         /// The generation that it builds.
         generation: i32,
         /// Its source.
-        source: Source,
+        made_from: Source,
         /// Whether it begins anew with another log.
         fresh: bool,
     },
@@ -83,7 +83,9 @@ pub enum ReplayError {
         events: i64,
     },
     /// The generation that answers changed meanwhile.
-    #[error("generation {found} answers now instead of {expected}, swapped in by somebody else: run the command again")]
+    #[error(
+        "generation {found} answers now instead of {expected}, swapped in by somebody else: run the command again"
+    )]
     Swapped {
         /// The generation that answered.
         expected: i32,

@@ -39,11 +39,25 @@ impl Gate {
         throttle: Option<Throttle>,
         progress: Arc<Progress>,
     ) -> Self {
+        Self::looking(stores, Some(generation), throttle, progress)
+    }
+
+    /// A gate for work that nobody pauses.
+    pub(crate) fn of_work(stores: &Stores, throttle: Option<Throttle>, progress: Arc<Progress>) -> Self {
+        Self::looking(stores, None, throttle, progress)
+    }
+
+    fn looking(
+        stores: &Stores,
+        generation: Option<i32>,
+        throttle: Option<Throttle>,
+        progress: Arc<Progress>,
+    ) -> Self {
         // Until the first look, as if writers were busy.
         let pace = throttle.as_ref().map_or(Pace::FULL, |_| Pace::CAUTIOUS);
         let (sender, state) = watch::channel(State { wanted: Wanted::Run, pace });
         let looking = tokio::spawn(look(stores.clone(), generation, throttle, sender));
-        Gate { state, progress, generation, looking: Some(looking) }
+        Gate { state, progress, generation: generation.unwrap_or(0), looking: Some(looking) }
     }
 
     /// A gate that is always open.
@@ -108,7 +122,7 @@ impl Drop for Gate {
 
 async fn look(
     stores: Stores,
-    generation: i32,
+    generation: Option<i32>,
     mut throttle: Option<Throttle>,
     sender: watch::Sender<State>,
 ) {
@@ -116,7 +130,10 @@ async fn look(
     loop {
         looks.tick().await;
         // A store that is away fails the work itself, with its reason.
-        let wanted = meta::wanted(&stores.meta, generation).await;
+        let wanted = match generation {
+            Some(generation) => meta::wanted(&stores.meta, generation).await,
+            None => Ok(Wanted::Run),
+        };
         let pace = match &mut throttle {
             None => Pace::FULL,
             Some(throttle) => throttle.pace(primary::write_latency(&stores.primary).await.ok()),

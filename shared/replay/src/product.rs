@@ -3,8 +3,8 @@
 use crate::error::{self, ReplayError};
 use crate::stores::Stores;
 use domain::{EventRef, ProductId, Version, projection};
-use meta::{Checkpoint, Parking};
-use projection::{Folding, same_log, store_or_refuse};
+use meta::Checkpoint;
+use projection::{Folding, same_log, store};
 use sqlx::{Connection, PgConnection};
 use std::time::{Duration, Instant};
 
@@ -35,10 +35,11 @@ pub struct Rebuilt {
 pub async fn rebuild_product(stores: &Stores, product_id: ProductId) -> Result<Rebuilt, ReplayError> {
     let began = Instant::now();
     let (mut primary, mut meta) = (stores.connect_primary().await?, stores.connect_meta().await?);
+    let discarded = error::meta(meta::discarded_events(&mut meta).await)?;
     let mut foldings = Vec::new();
     for (generation, version) in error::meta(meta::live_generations(&mut meta).await)? {
         if let Some(apply) = projection(version) {
-            foldings.push((generation, Folding::of(apply, Vec::new())));
+            foldings.push((generation, Folding::from_first(apply, discarded.clone())));
         }
     }
     if foldings.is_empty() {
@@ -58,8 +59,9 @@ pub async fn rebuild_product(stores: &Stores, product_id: ProductId) -> Result<R
     let (version, events) = (rebuild.last, rebuild.events);
     let mut parked = None;
     for (generation, folding) in rebuild.foldings {
-        let reason = store(&mut transaction, generation, product_id, folding).await?;
-        parked = parked.or(reason);
+        error::meta(meta::remove_product(&mut transaction, generation, product_id).await)?;
+        let parkings = error::meta(store(&mut transaction, generation, &folding).await)?;
+        parked = parked.or(parkings.into_iter().next().map(|parking| parking.reason));
     }
     error::meta(transaction.commit().await)?;
     Ok(Rebuilt {
@@ -91,37 +93,12 @@ struct Rebuild {
 impl Rebuild {
     /// Folds the events after the last one.
     async fn read_on(&mut self, primary: &mut PgConnection) -> Result<(), ReplayError> {
+        let after = self.last;
         let (foldings, last, events) = (&mut self.foldings, &mut self.last, &mut self.events);
         let each = |event: EventRef<'_>| {
             (*last, *events) = (event.version, *events + 1);
-            for (_, folding) in foldings.iter_mut() {
-                folding.fold(event);
-                if !folding.holes().is_empty() {
-                    folding.park(event, "events of the product are missing in the log itself".to_owned());
-                }
-            }
+            foldings.iter_mut().for_each(|(_, folding)| folding.fold(event));
         };
-        error::primary(primary::copy_product_events(primary, self.product_id, *last, each).await)
+        error::primary(primary::copy_product_events(primary, self.product_id, after, each).await)
     }
-}
-
-/// Stores the product in a generation and returns why it stands still, if it does.
-async fn store(
-    connection: &mut PgConnection,
-    generation: i32,
-    product_id: ProductId,
-    folding: Folding,
-) -> Result<Option<String>, ReplayError> {
-    error::meta(meta::unpark(connection, generation, product_id).await)?;
-    let mut parkings: Vec<Parking> = folding.parkings.clone();
-    let last = folding.last(product_id);
-    let refused = store_or_refuse(connection, generation, folding.into_products()).await;
-    for (_, reason) in error::meta(refused)? {
-        error::meta(meta::mark_parked(connection, generation, product_id).await)?;
-        parkings.extend(last.map(|(pos, version, event_id)| Parking { product_id, pos, version, event_id, reason }));
-    }
-    for parking in &parkings {
-        error::meta(meta::park(connection, generation, parking).await)?;
-    }
-    Ok(parkings.into_iter().next().map(|parking| parking.reason))
 }

@@ -1,0 +1,342 @@
+//! `reviewsctl replay`: meta made anew while it answers; of one product only with `--product`.
+
+mod bar;
+mod list;
+mod plan;
+
+use crate::config::Config;
+use crate::say;
+use crate::stores::Named;
+use anyhow::bail;
+pub(crate) use bar::shown;
+use clap::{Args, Subcommand, ValueEnum};
+use domain::ProductId;
+use meta::{Replay, Wanted};
+use replay::{Asked, Plan, Progress, Replayed, Throttle, rebuild_product};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Ends the line about a store that was lost on the way.
+const RUN_AGAIN: &str = ", then run the same command again: what was built so far is kept";
+/// Differences shown; all are counted, and `--json` has them all.
+const SHOWN_MAX: usize = 20;
+
+/// Arguments of `reviewsctl replay`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct ReplayArgs {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// What to make it from: the events, the reviews, or the events with every product compared with its reviews
+    #[arg(long, value_enum, default_value_t = Source::Both)]
+    source: Source,
+    /// Make one product anew, in the generations that there are
+    #[arg(long, value_name = "ID", value_parser = product, conflicts_with_all = ["source", "dry_run", "no_swap", "fresh"])]
+    product: Option<ProductId>,
+    /// Say what would be done and how long it would take, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Stop when the generation is verified: the next replay swaps it in
+    #[arg(long)]
+    no_swap: bool,
+    /// Begin anew with another log: after the primary was restored from a dump
+    #[arg(long)]
+    fresh: bool,
+    #[command(flatten)]
+    throttle: ThrottleArgs,
+    /// Print JSON: one object, as the last line
+    #[arg(long)]
+    json: bool,
+}
+
+/// How much to stay out of the way of live writers.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ThrottleArgs {
+    /// Do nothing while ninety-nine of a hundred live writes take longer than this to commit, and slow down long before
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = humantime::parse_duration)]
+    max_write_p99: Duration,
+    /// Go as fast as it goes, whatever it does to live writers
+    #[arg(long, conflicts_with = "max_write_p99")]
+    unthrottled: bool,
+}
+
+impl ThrottleArgs {
+    pub(crate) fn throttle(self) -> Option<Throttle> {
+        (!self.unthrottled).then(|| Throttle::new(self.max_write_p99))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Source {
+    Log,
+    Snapshot,
+    Both,
+}
+
+impl From<Source> for meta::Source {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Log => meta::Source::Log,
+            Source::Snapshot => meta::Source::Snapshot,
+            Source::Both => meta::Source::Both,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Action {
+    /// Make the replay under way wait, however it was started
+    Pause,
+    /// Let it go on, here if its process is gone
+    Resume(ResumeArgs),
+    /// Give it up, and delete what it built
+    Cancel,
+    /// Show every replay
+    List(list::ListArgs),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+struct ResumeArgs {
+    #[command(flatten)]
+    throttle: ThrottleArgs,
+    /// Print JSON: one object, as the last line
+    #[arg(long)]
+    json: bool,
+}
+
+/// A product id of a command line.
+pub(crate) fn product(text: &str) -> Result<ProductId, String> {
+    let number: i64 = text.parse().map_err(|_| "a product id is a number from 1 to 2^53 - 1".to_owned())?;
+    ProductId::try_from(number).map_err(|error| error.to_string())
+}
+
+/// Does what was asked, and returns whether all is well.
+pub(crate) async fn run(args: &ReplayArgs, config: &Config) -> anyhow::Result<bool> {
+    let named = Named::new(config)?;
+    match args.action {
+        None => {}
+        Some(Action::Pause) => return pause(&named).await,
+        Some(Action::Resume(resume)) => return resume_replay(&named, resume).await,
+        Some(Action::Cancel) => return cancel(&named).await,
+        Some(Action::List(list)) => return list::run(list, &named).await,
+    }
+    if let Some(product_id) = args.product {
+        return one_product(&named, product_id, args.json).await;
+    }
+    let plan = Plan {
+        source: args.source.into(),
+        fresh: args.fresh,
+        swap: !args.no_swap,
+        throttle: args.throttle.throttle(),
+    };
+    if args.dry_run {
+        return plan::run(&named, &plan, args.json).await;
+    }
+    replay(&named, &plan, args.json).await
+}
+
+async fn replay(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> {
+    let progress = Arc::new(Progress::default());
+    let replayed = shown(&progress, "events", replay::replay(&named.stores, plan, &progress)).await;
+    let replayed = replayed.map_err(|error| named.failed(error, RUN_AGAIN))?;
+    let well = replayed.compared.differing == 0;
+    if json {
+        say::result(serde_json::to_string(&Json::of(&replayed))?)?;
+    } else {
+        tell(&replayed)?;
+    }
+    Ok(well)
+}
+
+/// What programs read, as one line.
+#[derive(Serialize)]
+struct Json {
+    generation: i32,
+    source: &'static str,
+    events: i64,
+    seconds: f64,
+    events_per_second: f64,
+    swap_ms: Option<f64>,
+    differences: u64,
+    products: u64,
+    parked: usize,
+    resumed: bool,
+    total_seconds: f64,
+}
+
+impl Json {
+    fn of(replayed: &Replayed) -> Self {
+        Json {
+            generation: replayed.generation,
+            source: replayed.source.name(),
+            events: replayed.events,
+            seconds: replayed.building.as_secs_f64(),
+            events_per_second: rate(replayed),
+            swap_ms: replayed.swap.map(|took| took.as_secs_f64() * 1000.0),
+            differences: replayed.compared.differing,
+            products: replayed.compared.products,
+            parked: replayed.compared.parked.len(),
+            resumed: replayed.resumed,
+            total_seconds: replayed.took.as_secs_f64(),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn rate(replayed: &Replayed) -> f64 {
+    replayed.events as f64 / replayed.building.as_secs_f64().max(f64::EPSILON)
+}
+
+fn tell(replayed: &Replayed) -> anyhow::Result<()> {
+    let Replayed { generation, source, events, building, compared, .. } = replayed;
+    say::result(format_args!(
+        "built       generation {generation} from {}: {events} events in {:.2} s, {:.0} events/s{}",
+        match source {
+            meta::Source::Log => "the log",
+            meta::Source::Snapshot => "the reviews",
+            meta::Source::Both => "the log, to be held against the reviews",
+        },
+        building.as_secs_f64(),
+        rate(replayed),
+        if replayed.resumed { ", by this process and those before it" } else { "" },
+    ))?;
+    tell_compared(compared)?;
+    match replayed.swap {
+        Some(took) => say::result(format_args!(
+            "answers     generation {generation}, swapped in within {:.1} ms; back by `reviewsctl rollback`, and when it \
+             is not needed any more, delete the one before by `reviewsctl generations prune`",
+            took.as_secs_f64() * 1000.0
+        )),
+        None if compared.differing > 0 => say::result(format_args!(
+            "answers     as before: generation {generation} was not swapped in. It stays to be looked at; \
+             `reviewsctl replay cancel` deletes it"
+        )),
+        None => say::result(format_args!(
+            "answers     as before: generation {generation} is kept up to date; `reviewsctl replay` verifies it again and \
+             swaps it in, `reviewsctl replay cancel` deletes it"
+        )),
+    }
+}
+
+/// Says what was compared, and every difference with both values.
+pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
+    let replay::Compared { products, differing, differences, parked } = compared;
+    say::result(format_args!("compared    {products} products, {differing} differ"))?;
+    for difference in differences.iter().take(SHOWN_MAX) {
+        say::result(format_args!(
+            "            product {}:\n              meta has    {}\n              should have {} ({})",
+            difference.product_id,
+            values(&difference.stored),
+            values(&difference.expected),
+            difference.expected_from,
+        ))?;
+    }
+    if differences.len() > SHOWN_MAX {
+        say::result(format_args!(
+            "            and {} more: --json has them all",
+            differences.len() - SHOWN_MAX
+        ))?;
+    }
+    if !parked.is_empty() {
+        say::result(format_args!(
+            "parked      {} products were left out: see `reviewsctl parked list`",
+            parked.len()
+        ))?;
+    }
+    Ok(())
+}
+
+/// A product's sums in one line.
+pub(crate) fn values(meta: &domain::ProductMeta) -> String {
+    let domain::ProductMeta { version, ratings, recommended_false, recommended_true, characteristics } = meta;
+    let characteristics: Vec<String> =
+        characteristics.iter().map(|c| format!("{} {}: {}/{}", c.id, c.name, c.sum, c.count)).collect();
+    format!(
+        "version {version}, ratings {ratings:?}, recommended {recommended_true} of {}, characteristics [{}]",
+        recommended_false + recommended_true,
+        characteristics.join(", ")
+    )
+}
+
+async fn one_product(named: &Named, product_id: ProductId, json: bool) -> anyhow::Result<bool> {
+    let rebuilt = rebuild_product(&named.stores, product_id).await;
+    let rebuilt = rebuilt.map_err(|error| named.failed(error, ", then run the same command again"))?;
+    if rebuilt.version.0 == 0 {
+        bail!("product {product_id} has no events: nothing to rebuild; check the id");
+    }
+    if json {
+        say::result(serde_json::json!({
+            "product": product_id,
+            "version": rebuilt.version,
+            "generations": rebuilt.generations,
+            "events": rebuilt.events,
+            "seconds": rebuilt.took.as_secs_f64(),
+            "held_ms": rebuilt.held.as_secs_f64() * 1000.0,
+            "parked": rebuilt.parked,
+        }))?;
+    } else {
+        say::result(rebuilt_line(&rebuilt))?;
+    }
+    Ok(rebuilt.parked.is_none())
+}
+
+/// What rebuilding a product came to, in one line.
+pub(crate) fn rebuilt_line(rebuilt: &replay::Rebuilt) -> String {
+    let replay::Rebuilt { product_id, version, generations, parked, events, took, held } = rebuilt;
+    let numbers: Vec<String> = generations.iter().map(ToString::to_string).collect();
+    let numbers = numbers.join(", ");
+    match parked {
+        Some(reason) => format!("product {product_id} still stands still in generation {numbers}: {reason}"),
+        None => format!(
+            "product {product_id} rebuilt at version {version} in generation {numbers}: {events} events in {:.0} ms, the \
+             projector held up for {:.1} ms",
+            took.as_secs_f64() * 1000.0,
+            held.as_secs_f64() * 1000.0
+        ),
+    }
+}
+
+async fn pause(named: &Named) -> anyhow::Result<bool> {
+    match replay::ask(&named.stores, Wanted::Pause).await.map_err(|error| named.failed(error, ""))? {
+        Asked::Yes(generation) => {
+            say::result(format_args!("the replay of generation {generation} pauses after its range"))?;
+        }
+        Asked::NobodyWorks(generation) => say::result(format_args!(
+            "no process works at the replay of generation {generation}; `reviewsctl replay resume` goes on with it"
+        ))?,
+        Asked::NoReplay => bail!("there is no replay to pause: `reviewsctl replay list` shows all"),
+    }
+    Ok(true)
+}
+
+async fn resume_replay(named: &Named, args: ResumeArgs) -> anyhow::Result<bool> {
+    match replay::ask(&named.stores, Wanted::Run).await.map_err(|error| named.failed(error, ""))? {
+        Asked::Yes(generation) => {
+            say::result(format_args!("the replay of generation {generation} goes on in its process"))?;
+            Ok(true)
+        }
+        Asked::NobodyWorks(_) => {
+            let unended =
+                meta::unended_replay(&named.stores.meta).await.map_err(|e| named.meta_failed(&e))?;
+            let Some(Replay { source, fresh, .. }) = unended else { bail!(NO_REPLAY) };
+            let plan = Plan { source, fresh, swap: true, throttle: args.throttle.throttle() };
+            replay(named, &plan, args.json).await
+        }
+        Asked::NoReplay => bail!(NO_REPLAY),
+    }
+}
+
+const NO_REPLAY: &str = "there is no replay to go on with: `reviewsctl replay list` shows all";
+
+async fn cancel(named: &Named) -> anyhow::Result<bool> {
+    match replay::cancel(&named.stores).await.map_err(|error| named.failed(error, ""))? {
+        Some(generation) => {
+            say::result(format_args!(
+                "the replay of generation {generation} was given up, and what it built deleted"
+            ))?;
+            Ok(true)
+        }
+        None => bail!("there is no replay to cancel: `reviewsctl replay list` shows all"),
+    }
+}

@@ -1,0 +1,121 @@
+//! How far a replay or a verification is: a bar on a terminal, otherwise plain lines, on standard error.
+
+use crate::{progress, say};
+use indicatif::ProgressBar;
+use meta::Phase;
+use replay::{Progress, Waiting};
+use std::future::Future;
+use std::io::IsTerminal as _;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often the bar moves, and how often a line is written.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// Does `work` and shows meanwhile how far it is.
+pub(crate) async fn shown<T>(
+    progress: &Arc<Progress>,
+    unit: &'static str,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    let mut shower = Shower::new(unit);
+    let mut ticks = tokio::time::interval(DRAW_EVERY);
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                shower.end(progress);
+                return done;
+            }
+            _ = ticks.tick() => shower.show(progress),
+        }
+    }
+}
+
+struct Shower {
+    unit: &'static str,
+    bar: Option<ProgressBar>,
+    phase: Option<Phase>,
+    /// When the phase began here, and with how much done.
+    from: (Instant, u64),
+    line_at: Option<Instant>,
+}
+
+impl Shower {
+    fn new(unit: &'static str) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| progress::items("", unit, 0));
+        Shower { unit, bar, phase: None, from: (Instant::now(), 0), line_at: None }
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        let phase = progress.phase();
+        if progress.total() == 0 {
+            return;
+        }
+        if self.phase != Some(phase) {
+            self.end(progress);
+            self.phase = Some(phase);
+            self.from = (Instant::now(), progress.done());
+            self.line_at = None;
+            if let Some(bar) = &self.bar {
+                bar.reset();
+                bar.set_prefix(if phase == Phase::Verifying { "products" } else { self.unit });
+            }
+        }
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(progress.total());
+                bar.set_position(progress.done());
+                bar.set_message(doing(phase, progress.waiting()));
+            }
+            None if self.line_at.is_none_or(|at| at.elapsed() >= LINE_EVERY) => {
+                self.line_at = Some(Instant::now());
+                say::note(self.line(progress, phase));
+            }
+            None => {}
+        }
+    }
+
+    /// Says how a phase ended; a bar goes away.
+    fn end(&self, progress: &Progress) {
+        match (&self.bar, self.phase) {
+            (Some(bar), _) => bar.set_position(bar.length().unwrap_or(0)),
+            (None, Some(phase)) if progress.phase() == phase => say::note(self.line(progress, phase)),
+            _ => {}
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn line(&self, progress: &Progress, phase: Phase) -> String {
+        let (done, total) = (progress.done(), progress.total());
+        let unit = if phase == Phase::Verifying { "products" } else { self.unit };
+        let rate = done.saturating_sub(self.from.1) as f64 / self.from.0.elapsed().as_secs_f64().max(0.001);
+        let left = match rate {
+            rate if rate > 0.0 && done < total => format!(", {:.0} s left", (total - done) as f64 / rate),
+            _ => String::new(),
+        };
+        let percent = done as f64 * 100.0 / total.max(1) as f64;
+        format!(
+            "{}: {done} of {total} {unit} ({percent:.0} %), {rate:.0} {unit}/s{left}",
+            doing(phase, progress.waiting())
+        )
+    }
+}
+
+impl Drop for Shower {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+const fn doing(phase: Phase, waiting: Waiting) -> &'static str {
+    match (waiting, phase) {
+        (Waiting::Paused, _) => "paused",
+        (Waiting::Throttled, Phase::Building) => "building, behind live writers",
+        (_, phase) => phase.name(),
+    }
+}

@@ -1,0 +1,253 @@
+//! Comparing a generation with what the primary adds up to, at equal versions.
+
+use crate::error::{self, ReplayError};
+use crate::gate::Gate;
+use crate::progress::Progress;
+use crate::stores::Stores;
+use domain::{Apply, EventId, EventRef, Part, ProductId, ProductMeta, Version, log_parts, projection};
+use meta::{Phase, StoredProduct};
+use projection::Folding;
+use sqlx::PgConnection;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio::task::JoinSet;
+
+/// Differences that are kept; all are counted.
+const DIFFERENCES_KEPT_MAX: usize = 10_000;
+/// Groups of parts compared at once, each in a snapshot of its own that lives for that long.
+const WORKERS: usize = 2;
+/// Reviews of a group, about: some tenths of a second.
+const GROUP_REVIEWS: i64 = 250_000;
+/// Looks at a product until both databases show it at the same version; afterwards the log decides.
+const LOOKS_MAX: u32 = 3;
+
+/// A product that is not what the primary adds up to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The product.
+    pub product_id: ProductId,
+    /// As the generation has it, at version 0 when it does not.
+    pub stored: ProductMeta,
+    /// As it should be.
+    pub expected: ProductMeta,
+    /// Where that was read.
+    pub expected_from: &'static str,
+}
+
+/// What a comparison came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Products compared.
+    pub products: u64,
+    /// Products that differ, in all.
+    pub differing: u64,
+    /// Those of them that are kept, by id.
+    pub differences: Vec<Difference>,
+    /// Products that stand still, which are excepted.
+    pub parked: Vec<ProductId>,
+}
+
+impl Compared {
+    fn add(&mut self, other: Compared) {
+        self.products += other.products;
+        self.differing += other.differing;
+        self.differences.extend(other.differences);
+        self.parked.extend(other.parked);
+    }
+
+    fn differs(&mut self, difference: Difference) {
+        self.differing += 1;
+        if self.differences.len() < DIFFERENCES_KEPT_MAX {
+            self.differences.push(difference);
+        }
+    }
+
+    fn sorted(mut self) -> Self {
+        self.differences.sort_unstable_by_key(|difference| difference.product_id);
+        self.differences.truncate(DIFFERENCES_KEPT_MAX);
+        self.parked.sort_unstable();
+        self
+    }
+}
+
+/// What products are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Against {
+    /// Their reviews, or their events where the reviews are at another version.
+    Reviews,
+    /// Their events.
+    Log,
+}
+
+/// What is compared.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    pub(crate) stores: Stores,
+    pub(crate) generation: i32,
+    pub(crate) apply: Apply,
+    /// Events that were given up.
+    pub(crate) discarded: HashSet<EventId>,
+    pub(crate) gate: Gate,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl Comparison {
+    /// Of a generation of a version that this program knows.
+    pub(crate) async fn of(
+        stores: &Stores,
+        (generation, version): (i32, i32),
+        gate: Gate,
+        progress: Arc<Progress>,
+    ) -> Result<Self, ReplayError> {
+        let apply = projection(version).ok_or(ReplayError::UnknownVersion { generation, version })?;
+        let discarded = error::meta(meta::discarded_events(&stores.meta).await)?;
+        Ok(Comparison { stores: stores.clone(), generation, apply, discarded, gate, progress })
+    }
+
+    /// Compares every product.
+    pub(crate) async fn all(self) -> Result<Compared, ReplayError> {
+        let counts = error::primary(primary::table_estimates(&self.stores.primary).await)?;
+        self.progress.begin(Phase::Verifying, 0, counts.products.unsigned_abs());
+        let groups = usize::try_from(counts.reviews / GROUP_REVIEWS + 1).unwrap_or(usize::MAX);
+        let group_parts = log_parts().count().div_ceil(groups.max(WORKERS));
+        let parts: Vec<Part> = log_parts().collect();
+        let groups =
+            Arc::new(Mutex::new(parts.chunks(group_parts).map(<[Part]>::to_vec).collect::<Vec<_>>()));
+        let this = Arc::new(self);
+        let mut workers = JoinSet::new();
+        for number in 0..WORKERS {
+            workers.spawn(worker(this.clone(), groups.clone(), number));
+        }
+        let mut compared = Compared::default();
+        while let Some(ended) = workers.join_next().await {
+            compared.add(ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?);
+        }
+        Ok(compared.sorted())
+    }
+
+    /// Compares some products, one by one.
+    pub(crate) async fn some(
+        self,
+        products: &[ProductId],
+        against: Against,
+    ) -> Result<Compared, ReplayError> {
+        self.progress.begin(Phase::Verifying, 0, u64::try_from(products.len()).unwrap_or(0));
+        let mut primary = self.stores.connect_primary().await?;
+        let mut compared = Compared::default();
+        for product_id in products {
+            self.gate.pass().await?;
+            let began = Instant::now();
+            self.judge(&mut primary, *product_id, against, &mut compared).await?;
+            compared.products += 1;
+            self.progress.add(1);
+            self.gate.rest(began.elapsed()).await?;
+        }
+        Ok(compared.sorted())
+    }
+
+    /// Compares the products of some parts: first as two snapshots have them, then one by one those that are
+    /// not alike there, since the two are not of the same moment.
+    async fn group(
+        &self,
+        primary: &mut PgConnection,
+        meta: &mut PgConnection,
+        parts: &[Part],
+    ) -> Result<Compared, ReplayError> {
+        let mut expected = error::primary(primary::sum_reviews(primary, parts).await)?.products;
+        let mut compared = Compared { products: count(&expected), ..Compared::default() };
+        let mut unlike: Vec<ProductId> = Vec::new();
+        let each = |stored: StoredProduct| match expected.remove(&stored.product_id) {
+            Some(meta) if meta == stored.meta && !stored.parked => {}
+            known => {
+                compared.products += u64::from(known.is_none());
+                unlike.push(stored.product_id);
+            }
+        };
+        error::meta(meta::copy_out_products(meta, self.generation, parts, each).await)?;
+        unlike.extend(expected.into_keys());
+        self.progress.add(compared.products);
+        for product_id in unlike {
+            self.judge(primary, product_id, Against::Reviews, &mut compared).await?;
+        }
+        Ok(compared)
+    }
+
+    /// Compares one product with its reviews when both are at the same version, and otherwise with its events.
+    async fn judge(
+        &self,
+        primary: &mut PgConnection,
+        product_id: ProductId,
+        against: Against,
+        compared: &mut Compared,
+    ) -> Result<(), ReplayError> {
+        let mut looks = 0;
+        let (stored, applied) = loop {
+            let (stored, applied) =
+                error::meta(meta::product_at(&self.stores.meta, self.generation, product_id).await)?;
+            if stored.parked {
+                compared.parked.push(product_id);
+                return Ok(());
+            }
+            if against == Against::Log {
+                break (stored, applied);
+            }
+            let summed = error::primary(primary::product_meta(&self.stores.primary, product_id).await)?;
+            looks += 1;
+            if summed.version == stored.meta.version {
+                if summed == stored.meta {
+                    return Ok(());
+                }
+                if self.discarded.is_empty() {
+                    compared.differs(difference(stored, summed, "primary: reviews, characteristics"));
+                    return Ok(());
+                }
+                // Of an event that was given up the reviews know nothing.
+                break (stored, applied);
+            }
+            if looks == LOOKS_MAX {
+                break (stored, applied);
+            }
+        };
+        // What the checkpoint covers must be in; what is in beyond it is compared as it is.
+        let mut folding = Folding::from_first(self.apply, self.discarded.clone());
+        let each = |event: EventRef<'_>| {
+            if event.pos <= applied || event.version <= stored.meta.version {
+                folding.fold(event);
+            }
+        };
+        error::primary(primary::copy_product_events(primary, product_id, Version(0), each).await)?;
+        let expected =
+            folding.into_products().into_iter().next().map(|product| product.meta).unwrap_or_default();
+        if expected != stored.meta {
+            compared.differs(difference(stored, expected, "primary: event_log"));
+        }
+        Ok(())
+    }
+}
+
+fn difference(stored: StoredProduct, expected: ProductMeta, expected_from: &'static str) -> Difference {
+    Difference { product_id: stored.product_id, stored: stored.meta, expected, expected_from }
+}
+
+fn count(products: &HashMap<ProductId, ProductMeta>) -> u64 {
+    u64::try_from(products.len()).unwrap_or(u64::MAX)
+}
+
+async fn worker(
+    comparison: Arc<Comparison>,
+    groups: Arc<Mutex<Vec<Vec<Part>>>>,
+    number: usize,
+) -> Result<Compared, ReplayError> {
+    let (mut primary, mut meta) =
+        (comparison.stores.connect_primary().await?, comparison.stores.connect_meta().await?);
+    let mut compared = Compared::default();
+    loop {
+        comparison.gate.pass_as(number).await?;
+        let next = groups.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let Some(parts) = next else { return Ok(compared) };
+        let began = Instant::now();
+        compared.add(comparison.group(&mut primary, &mut meta, &parts).await?);
+        comparison.gate.rest(began.elapsed()).await?;
+    }
+}

@@ -1,0 +1,292 @@
+//! A replay from its beginning, or from where it was left, to the swap.
+
+use crate::build::{Build, build};
+use crate::compare::{Against, Compared, Comparison};
+use crate::error::{self, ReplayError};
+use crate::gate::Gate;
+use crate::give_up::{drop_generation, is_cancelled};
+use crate::progress::Progress;
+use crate::stores::Stores;
+use crate::swap::{follows_active, swap_in};
+use crate::throttle::Throttle;
+use domain::{Epoch, PARTS, PROJECTION_VERSION, Part, Position, log_parts, projection};
+use meta::{NewReplay, Phase, PhaseResult, Replay, Source, SwapReason, Wanted};
+use postgres::in_time;
+use projection::{Batch, MetaConnection, project_built};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Events that may be left to the projector when it takes over: a fraction of one of its batches.
+const HAND_OVER_EVENTS_MAX: i64 = 1_000;
+/// Longest wait for the projector to move a generation on.
+const ADVANCE_TIMEOUT: Duration = Duration::from_secs(30);
+const ADVANCE_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Longest wait for a batch that catches up.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(60);
+/// Products that are folded once more to verify what the log alone gave.
+const LOG_SAMPLE: i64 = 1_000;
+
+/// What a replay is to do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What the generation is made from.
+    pub source: Source,
+    /// Begin anew with another log than the one that the answering generation was made from.
+    pub fresh: bool,
+    /// Whether to swap it in.
+    pub swap: bool,
+    /// Follow the latency of live commands; none for an idle system.
+    pub throttle: Option<Throttle>,
+}
+
+/// What a replay came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// The generation.
+    pub generation: i32,
+    /// What it was made from.
+    pub source: Source,
+    /// Events that building covers.
+    pub events: i64,
+    /// How long building took, over all processes that did, pauses included.
+    pub building: Duration,
+    /// How long the swap took, if there was one.
+    pub swap: Option<Duration>,
+    /// What verification found.
+    pub compared: Compared,
+    /// Whether it went on with a replay that was begun before.
+    pub resumed: bool,
+    /// How long this process took for everything.
+    pub took: Duration,
+}
+
+/// Replays: builds a generation, catches up, verifies, and swaps it in unless verification found differences.
+/// Goes on with a replay of the same kind that has not ended.
+///
+/// # Errors
+/// [`ReplayError`]. What was built stays, and the same call goes on with it, unless it was cancelled.
+pub async fn replay(stores: &Stores, plan: &Plan, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
+    let began = Instant::now();
+    // Held until the connection ends with this call, or this process.
+    let mut session = stores.connect_meta().await?;
+    if !error::meta(meta::lock_replay(&mut session).await)? {
+        return Err(ReplayError::Busy);
+    }
+    let epoch = error::primary(primary::log_epoch(&stores.primary).await)?;
+    let (replay, resumed) = begin(stores, plan, epoch).await?;
+    let generation = replay.generation;
+    let run = Run { stores: stores.clone(), plan: plan.clone(), progress: progress.clone(), epoch, replay };
+    match run.to_the_end().await {
+        Err(ReplayError::Cancelled(_)) => {
+            drop_generation(stores, generation).await?;
+            Err(ReplayError::Cancelled(generation))
+        }
+        Err(error) => Err(error),
+        Ok((building, swap, compared)) => Ok(Replayed {
+            generation,
+            source: plan.source,
+            events: run.replay.total(),
+            building,
+            swap,
+            compared,
+            resumed,
+            took: began.elapsed(),
+        }),
+    }
+}
+
+/// The replay to go on with, or a new one.
+async fn begin(stores: &Stores, plan: &Plan, epoch: Epoch) -> Result<(Replay, bool), ReplayError> {
+    error::meta(meta::begin_first_generation(&stores.meta, epoch).await)?;
+    if let Some(replay) = error::meta(meta::unended_replay(&stores.meta).await)? {
+        if is_cancelled(stores, &replay).await? {
+            return Err(ReplayError::Cancelled(replay.generation));
+        }
+        let Replay { generation, source, fresh, .. } = replay;
+        if (source, fresh) != (plan.source, plan.fresh) {
+            return Err(ReplayError::Unended { generation, made_from: source, fresh });
+        }
+        error::meta(meta::want(&stores.meta, generation, Wanted::Run).await)?;
+        return Ok((replay, true));
+    }
+    match (follows_active(stores).await, plan.fresh) {
+        (Ok(()), false) | (Err(ReplayError::OtherLog(_)), true) => {}
+        (Ok(()), true) => return Err(ReplayError::SameLog),
+        (Err(error), _) => return Err(error),
+    }
+    let targets = error::primary(primary::log_heads(&stores.primary).await)?;
+    let new =
+        NewReplay { projection_version: PROJECTION_VERSION, source: plan.source, fresh: plan.fresh, targets };
+    if error::meta(meta::begin_replay(&stores.meta, &new).await)?.is_none() {
+        return Err(ReplayError::Busy);
+    }
+    let replay = error::meta(meta::unended_replay(&stores.meta).await)?.ok_or(ReplayError::Busy)?;
+    Ok((replay, false))
+}
+
+struct Run {
+    stores: Stores,
+    plan: Plan,
+    progress: Arc<Progress>,
+    epoch: Epoch,
+    replay: Replay,
+}
+
+impl Run {
+    async fn to_the_end(&self) -> Result<(Duration, Option<Duration>, Compared), ReplayError> {
+        let generation = self.replay.generation;
+        let active = error::meta(meta::active_generation(&self.stores.meta).await)?;
+        if active.is_some_and(|(active, _)| active == generation) {
+            // Killed between the swap and the note of it.
+            self.enter(Phase::Swapped, PhaseResult::default()).await?;
+            return Ok((self.replay.building, self.replay.swap, Compared::default()));
+        }
+        let Some((active, _)) = active else { return Err(ReplayError::NoGeneration) };
+        let building = self.build().await?;
+        self.catch_up(active).await?;
+        let compared = self.verify().await?;
+        let result =
+            PhaseResult { differences: i64::try_from(compared.differing).ok(), ..PhaseResult::default() };
+        if compared.differing > 0 {
+            self.enter(Phase::Differs, result).await?;
+            return Ok((building, None, compared));
+        }
+        self.enter(Phase::Ready, result).await?;
+        if !self.plan.swap {
+            return Ok((building, None, compared));
+        }
+        let took = swap_in(&self.stores, active, generation, SwapReason::Replay, self.plan.fresh).await?;
+        self.enter(Phase::Swapped, PhaseResult { swap: Some(took), ..PhaseResult::default() }).await?;
+        Ok((building, Some(took), compared))
+    }
+
+    async fn enter(&self, phase: Phase, result: PhaseResult) -> Result<(), ReplayError> {
+        error::meta(meta::enter_phase(&self.stores.meta, self.replay.generation, phase, result).await)
+    }
+
+    fn gate(&self) -> Gate {
+        Gate::of_replay(&self.stores, self.replay.generation, self.plan.throttle, self.progress.clone())
+    }
+
+    /// Builds the parts that are not built yet. Returns how long building took in all.
+    async fn build(&self) -> Result<Duration, ReplayError> {
+        let Replay { generation, projection_version: version, building, .. } = self.replay;
+        let apply = projection(version).ok_or(ReplayError::UnknownVersion { generation, version })?;
+        let built = error::meta(meta::checkpoints_of(&self.stores.meta, generation).await)?;
+        let parts: Vec<Part> = log_parts().filter(|part| built.iter().all(|c| c.part != *part)).collect();
+        let total = self.replay.total().unsigned_abs();
+        let left: i64 = parts.iter().map(|part| self.replay.targets[part.index()].0).sum();
+        self.progress.begin(Phase::Building, total.saturating_sub(left.unsigned_abs()), total);
+        if parts.is_empty() {
+            return Ok(building);
+        }
+        let job = Build {
+            stores: self.stores.clone(),
+            generation,
+            apply,
+            discarded: error::meta(meta::discarded_events(&self.stores.meta).await)?,
+            epoch: self.epoch,
+            targets: self.replay.targets.clone(),
+            from_reviews: self.plan.source == Source::Snapshot,
+            spent: building,
+            gate: self.gate(),
+            progress: self.progress.clone(),
+        };
+        Ok(building + build(&Arc::new(job), &parts).await?)
+    }
+
+    /// Folds what came meanwhile, until what is left is the projector's; then waits until it is nowhere behind
+    /// the generation that answers.
+    async fn catch_up(&self, active: i32) -> Result<(), ReplayError> {
+        self.enter(Phase::CatchingUp, PhaseResult::default()).await?;
+        let generation = self.replay.generation;
+        let (folding, gate) = (MetaConnection::of(&self.stores.meta), self.gate());
+        let mut total = 0;
+        loop {
+            let behind = self.behind_the_log().await?;
+            let left: i64 = behind.values().map(|(at, head)| head.0 - at.0).sum();
+            total = left.max(total);
+            self.progress.begin(Phase::CatchingUp, (total - left).unsigned_abs(), total.unsigned_abs());
+            if left <= HAND_OVER_EVENTS_MAX && (left == 0 || !self.plan.fresh) {
+                break;
+            }
+            let mut batch = Batch::default();
+            behind.iter().for_each(|(part, (_, head))| batch.ask(*part, *head));
+            let began = Instant::now();
+            let folded = project_built(&self.stores.primary, &folding, &batch, generation);
+            match in_time(BATCH_TIMEOUT, folded).await {
+                Ok(_) => {}
+                // It was handed over before, by a process that ended.
+                Err(projection::ProjectError::NoGeneration) => break,
+                Err(error) => return Err(error.into()),
+            }
+            gate.rest(began.elapsed()).await?;
+        }
+        error::meta(meta::make_live(&self.stores.meta, generation).await)?;
+        if self.plan.fresh {
+            // The projector stands still until the other log's generations are out of use.
+            return Ok(());
+        }
+        self.until_advanced(active, &gate).await
+    }
+
+    /// Where the generation and the log are, in each part in which it is behind.
+    async fn behind_the_log(&self) -> Result<BTreeMap<Part, (Position, Position)>, ReplayError> {
+        let heads = error::primary(primary::log_heads(&self.stores.primary).await)?;
+        let checkpoints = error::meta(meta::checkpoints_of(&self.stores.meta, self.replay.generation).await)?;
+        let behind = checkpoints.into_iter().filter_map(|c| {
+            let head = *heads.get(c.part.index())?;
+            (head > c.pos).then_some((c.part, (c.pos, head)))
+        });
+        Ok(behind.collect())
+    }
+
+    async fn until_advanced(&self, active: i32, gate: &Gate) -> Result<(), ReplayError> {
+        let generation = self.replay.generation;
+        let (mut least, mut moved) = (i64::MAX, Instant::now());
+        loop {
+            gate.pass().await?;
+            let positions = |checkpoints: Vec<meta::Checkpoint>| {
+                checkpoints.into_iter().map(|c| (c.part, c.pos)).collect::<BTreeMap<_, _>>()
+            };
+            // The one that is to catch up first: the other can only be further by then.
+            let ours = positions(error::meta(meta::checkpoints_of(&self.stores.meta, generation).await)?);
+            let theirs = positions(error::meta(meta::checkpoints_of(&self.stores.meta, active).await)?);
+            if ours.len() < usize::from(PARTS) {
+                return Err(ReplayError::NotLive(generation));
+            }
+            let lacking =
+                |(part, at): (&Part, &Position)| (at.0 - ours.get(part).map_or(0, |pos| pos.0)).max(0);
+            let events: i64 = theirs.iter().map(lacking).sum();
+            if events == 0 {
+                return Ok(());
+            }
+            if events < least {
+                (least, moved) = (events, Instant::now());
+            }
+            if moved.elapsed() > ADVANCE_TIMEOUT {
+                return Err(ReplayError::NotAdvanced { generation, events });
+            }
+            tokio::time::sleep(ADVANCE_LOOK_EVERY).await;
+        }
+    }
+
+    /// Compares what was built, with the reviews; of a replay of the log alone some products with their events.
+    async fn verify(&self) -> Result<Compared, ReplayError> {
+        self.enter(Phase::Verifying, PhaseResult::default()).await?;
+        let Replay { generation, projection_version, .. } = self.replay;
+        let comparison = Comparison::of(
+            &self.stores,
+            (generation, projection_version),
+            self.gate(),
+            self.progress.clone(),
+        )
+        .await?;
+        if self.plan.source != Source::Log {
+            return comparison.all().await;
+        }
+        let sample = error::primary(primary::random_products(&self.stores.primary, LOG_SAMPLE).await)?;
+        comparison.some(&sample, Against::Log).await
+    }
+}

@@ -1,4 +1,5 @@
-//! The operations tool: `migrate`, `import` and `status`, and `generate` for data to try them on.
+//! The operations tool: `migrate`, `import`, `status`, `erase` and `export`, and `generate` for data to try
+//! them on.
 
 mod config;
 mod progress;
@@ -16,8 +17,13 @@ mod status;
 mod stores;
 
 mod generations;
+mod person;
 mod replay;
 mod verify;
+
+mod erase;
+
+mod export;
 
 use clap::{Parser, Subcommand};
 use config::Config;
@@ -63,6 +69,10 @@ enum Command {
     Generations(generations::GenerationsCommand),
     /// Compare meta with what the reviews add up to
     Verify(verify::VerifyArgs),
+    /// Erase reviews for good: a person's right
+    Erase(erase::EraseArgs),
+    /// Write out what is held of a person
+    Export(export::ExportArgs),
 }
 
 fn main() -> ExitCode {
@@ -126,6 +136,14 @@ async fn connected(command: &Command, config: &Config) -> anyhow::Result<ExitCod
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify(args) => Ok(well(verify::run(*args, config).await?)),
+        Command::Erase(args) => {
+            let all_known = erase::run(args, config).await?;
+            Ok(well(all_known))
+        }
+        Command::Export(args) => {
+            export::run(args, config).await?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

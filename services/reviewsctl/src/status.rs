@@ -128,7 +128,7 @@ impl Stores {
 }
 
 /// A pool tries until its time is up, and says only that: one more attempt tells why.
-async fn cause(pool: &PgPool, error: sqlx::Error) -> sqlx::Error {
+pub(crate) async fn cause(pool: &PgPool, error: sqlx::Error) -> sqlx::Error {
     if !matches!(error, sqlx::Error::PoolTimedOut) {
         return error;
     }

@@ -88,11 +88,12 @@ pub(crate) fn reached(epoch: Epoch, product_id: i64, version: i64) -> Result<Rea
     Ok(Reached { epoch, product_id, version: Version(version) })
 }
 
-/// How often a statement begins again since a twin with the same key committed after it had begun.
+/// How often a statement begins again since a twin with the same key committed after it had begun, or its
+/// review was erased then.
 const TWIN_RETRIES_MAX: u32 = 3;
 
 /// Runs the statement of a command: again while other transactions are in its way, and again when a
-/// request with the same key was quicker, which it then sees.
+/// request with the same key, or the erasing of its review, was quicker, which it then sees.
 pub(crate) async fn carry_out<T, F>(statement: impl Fn() -> F) -> Result<T, sqlx::Error>
 where
     F: Future<Output = Result<T, sqlx::Error>>,
@@ -100,16 +101,17 @@ where
     let mut retries = 0;
     loop {
         match postgres::retry_conflicts(&statement).await {
-            Err(error) if twin_was_quicker(&error) && retries < TWIN_RETRIES_MAX => retries += 1,
+            Err(error) if another_was_quicker(&error) && retries < TWIN_RETRIES_MAX => retries += 1,
             result => return result,
         }
     }
 }
 
-/// The statement refuses null here: there is a row of the same key that it could not see at its start.
-fn twin_was_quicker(error: &sqlx::Error) -> bool {
+/// The statement refuses null here: there is a row of the same key, or its review is erased, which it
+/// could not see at its start.
+fn another_was_quicker(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else { return false };
-    error.code().as_deref() == Some("23502") && error.table() == Some("idempotency")
+    error.code().as_deref() == Some("23502") && matches!(error.table(), Some("idempotency" | "reviews"))
 }
 
 /// Forgets keys whose time is over, at most `rows_max` of them, and returns how many.

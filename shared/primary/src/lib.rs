@@ -4,6 +4,12 @@ mod command;
 mod post;
 mod vote;
 
+mod erase;
+
+mod export;
+
+mod audit;
+
 mod stream;
 
 mod list;
@@ -23,8 +29,11 @@ mod status;
 
 pub mod import;
 
+pub use audit::{Audit, AuditAction, record_audit};
 pub use command::{Age, Command, IdempotencyKey, Outcome, Reached, forget_keys};
 pub use copy_log::{CopyRange, copy_log, copy_product_events};
+pub use erase::{Erased, erase_review, operations_pool};
+pub use export::{ExportedReview, ExportedValue, export_reviews, reviews_of};
 pub use latency::{CommandLatency, WriteLatency, forget_writers, publish_write_latency, write_latency};
 pub use list::{ListQuery, OneReview, Place, ReviewPage, Sort, Start, cursor_key, list_reviews, one_review};
 pub use log::{LogRange, Pulled, log_epoch, log_heads, product_events, pull_events};

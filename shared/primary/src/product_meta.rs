@@ -4,7 +4,7 @@ use domain::{CharacteristicMeta, ProductId, ProductMeta, Version};
 use sqlx::PgPool;
 use sqlx::types::Json;
 
-/// Adds up a product's reviews, hidden ones among them, in one snapshot with its version: what the
+/// Adds up a product's reviews, hidden ones among them and erased ones not, in one snapshot with its version: what the
 /// fold of its events up to that version gives.
 ///
 /// # Errors
@@ -17,7 +17,7 @@ pub async fn product_meta(pool: &PgPool, product_id: ProductId) -> Result<Produc
             WHERE part = $1 AND product_id = $2 AND NOT hidden_by_reports AND NOT hidden_by_moderation
             UNION ALL
             SELECT rating, recommend, characteristics FROM reviews
-            WHERE part = $1 AND product_id = $2 AND (hidden_by_reports OR hidden_by_moderation)
+            WHERE part = $1 AND product_id = $2 AND (hidden_by_reports OR hidden_by_moderation) AND erased_at IS NULL
         ),
         sums AS (
             SELECT e.key::bigint AS id, count(*) AS count, sum(e.value::bigint)::bigint AS sum

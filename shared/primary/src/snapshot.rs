@@ -73,7 +73,7 @@ pub async fn sum_reviews(connection: &mut PgConnection, parts: &[Part]) -> Resul
         &mut transaction,
         format!(
             "SELECT product_id, review_id, rating, recommend, characteristics FROM reviews \
-             WHERE part IN ({list}) -- snapshot.reviews"
+             WHERE part IN ({list}) AND erased_at IS NULL -- snapshot.reviews"
         ),
         |row| sums.review(row),
     )

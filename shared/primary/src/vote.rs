@@ -50,7 +50,7 @@ impl Vote<'_> {
     }
 }
 
-/// Counts a vote or takes it back; `None` when there is no such review. [`Outcome::Before`] when the
+/// Counts a vote or takes it back; `None` when there is no such review, or it was erased. [`Outcome::Before`] when the
 /// visitor's vote stands already, or there is none to take back.
 ///
 /// Keys work as in [`post_review`](crate::post_review()).
@@ -71,7 +71,7 @@ pub async fn vote(
                     OR pg_try_advisory_xact_lock(hashtextextended($2::text || ' ' || $1::bigint || ' ' || $9::text, 0)) AS got
             ),
             target AS MATERIALIZED (
-                SELECT part, review_id, product_id FROM reviews WHERE review_id = $1
+                SELECT part, review_id, product_id FROM reviews WHERE review_id = $1 AND erased_at IS NULL
             ),
             before AS MATERIALIZED (
                 SELECT i.request, i.version,
@@ -103,6 +103,9 @@ pub async fn vote(
             voted AS (
                 UPDATE reviews r
                 SET helpfulness = CASE
+                        -- Null, which the column refuses, when the review was erased while its row was waited
+                        -- for: the visitor's id must not stay either.
+                        WHEN r.erased_at IS NOT NULL THEN NULL
                         WHEN $2 <> 'helpful' THEN r.helpfulness
                         WHEN $3 THEN greatest(r.helpfulness, 1) - 1
                         ELSE least(r.helpfulness, 2147483645) + 1 END,

@@ -6,11 +6,12 @@
 
 use domain::{Position, ProductId, Rating, ReviewId, Version, log_parts};
 use primary::{
-    Command, IdempotencyKey, ListQuery, LogRange, ReviewPage, Sort, Start, Vote, VoteKind, list_reviews,
-    log_status, one_review, post_review, product_events, product_meta, products_reached, pull_events,
-    sequence_events, unpublished_events,
+    Command, Erased, IdempotencyKey, ListQuery, LogRange, ReviewPage, Sort, Start, Vote, VoteKind,
+    erase_review, export_reviews, list_reviews, log_status, one_review, post_review, product_events,
+    product_meta, products_reached, pull_events, reviews_of, sequence_events, unpublished_events,
 };
 use sqlx::PgPool;
+use std::sync::atomic::{AtomicI64, Ordering};
 use testkit::{Explained, Plans, explained, new_review, post, primary_database, product};
 use uuid::Uuid;
 
@@ -215,6 +216,34 @@ async fn the_log_is_read_from_where_it_is_asked_for(explained: &Explained) {
     explained.plans("log.sequence", sequence).await.scan_no_table().read_at_most("event_log", 0);
 }
 
+async fn erasing_touches_one_review_and_a_search_goes_by_pieces(explained: &Explained) {
+    let next = AtomicI64::new(100_000);
+    let erase = async |pool: &PgPool| {
+        let id = next.fetch_add(1, Ordering::Relaxed).try_into().unwrap();
+        assert!(matches!(erase_review(pool, id, Uuid::now_v7()).await.unwrap(), Erased::Done(_)));
+    };
+    let plans = explained.plans("reviews.erase", erase).await;
+    // Once to find it by its id, once to change it.
+    plans.scan_no_table().seek("reviews_review_id", "review_id = ").use_index("votes_pkey");
+    plans.read_at_most("reviews", 2).sort_at_most(0);
+    let plans = explained.plans("reviews.erase_traces", erase).await;
+    plans.scan_no_table().use_index("votes_pkey").seek("idempotency_pkey", "subject = ");
+    plans.read_at_most("reviews", 1).read_at_most("idempotency", 3);
+
+    let search = async |pool: &PgPool| {
+        assert!(reviews_of(pool, "nobody@example.com", |_| {}).await.unwrap().is_empty());
+    };
+    let plans = explained.plans("reviews.of_email", search).await;
+    plans.scan_no_table().seek("reviews_pkey", "review_id) > ").read_at_most("reviews", 20_000);
+
+    let found: Vec<ReviewId> = (1..=100).map(|n| (n * 900).try_into().unwrap()).collect();
+    let export = async |pool: &PgPool| {
+        assert_eq!(export_reviews(pool, &found).await.unwrap().len(), 100);
+    };
+    let plans = explained.plans("reviews.export", export).await;
+    plans.scan_no_table().seek("reviews_review_id", "review_id = ").read_at_most("reviews", 100);
+}
+
 #[tokio::test]
 async fn statements_read_what_they_return_however_many_products_there_are() {
     let database = primary_database().await;
@@ -225,4 +254,5 @@ async fn statements_read_what_they_return_however_many_products_there_are() {
     other_reads_look_at_one_product(&explained).await;
     the_log_is_read_from_where_it_is_asked_for(&explained).await;
     commands_touch_one_review_and_one_product(&explained).await;
+    erasing_touches_one_review_and_a_search_goes_by_pieces(&explained).await;
 }

@@ -83,7 +83,7 @@ pub async fn check_reviews(pool: &PgPool, range: IdRange) -> Result<i64, sqlx::E
         r#"-- import.check_reviews
         WITH seen AS (
             SELECT s.line, s.review_id, row_number() OVER same AS nth, first_value(s.line) OVER same AS first,
-                   r.review_id IS NOT NULL AS stored,
+                   r.review_id IS NOT NULL AS stored, r.erased_at IS NOT NULL AS erased,
                    (r.product_id, r.rating, r.date, r.summary, r.body, r.recommend,
                     r.reviewer_name, r.reviewer_email, r.response)
                    IS NOT DISTINCT FROM
@@ -103,6 +103,7 @@ pub async fn check_reviews(pool: &PgPool, range: IdRange) -> Result<i64, sqlx::E
             INSERT INTO staging.rejects (file, line, reason)
             SELECT 'reviews.csv', line, CASE
                 WHEN nth > 1 THEN format('review %s is in line %s already', review_id, first)
+                WHEN erased THEN format('review %s was erased: it is not taken again', review_id)
                 ELSE format('review %s is already stored with other content', review_id) END
             FROM seen WHERE nth > 1 OR (stored AND NOT equal)
         )

@@ -28,6 +28,7 @@ pub async fn gather(pool: &PgPool, range: IdRange) -> Result<Gathered, sqlx::Err
             SELECT p.line, p.photo_id, p.review_id, p.url, CASE
                        WHEN f.review_id IS NOT NULL THEN 'fresh'
                        WHEN r.review_id IS NULL THEN 'none'
+                       WHEN r.erased_at IS NOT NULL THEN 'erased'
                        WHEN r.photos @> jsonb_build_array(jsonb_build_object('id', p.photo_id, 'url', p.url)) THEN 'stored'
                        ELSE 'other' END AS verdict
             FROM staging.photos p
@@ -69,6 +70,7 @@ pub async fn gather(pool: &PgPool, range: IdRange) -> Result<Gathered, sqlx::Err
                        WHEN o.twice THEN 'twice'
                        WHEN f.review_id IS NOT NULL THEN 'foreign'
                        WHEN r.review_id IS NULL THEN 'none'
+                       WHEN r.erased_at IS NOT NULL THEN 'erased'
                        WHEN r.characteristics -> o.characteristic_id::text = to_jsonb(o.value) THEN 'stored'
                        ELSE 'other' END AS verdict
             FROM (SELECT * FROM value WHERE lines IS NOT NULL) v
@@ -80,14 +82,16 @@ pub async fn gather(pool: &PgPool, range: IdRange) -> Result<Gathered, sqlx::Err
             INSERT INTO staging.rejects (file, line, reason)
             SELECT 'reviews_photos.csv', line, CASE verdict
                 WHEN 'none' THEN format('review %s is neither stored nor among the lines taken', review_id)
+                WHEN 'erased' THEN format('review %s was erased: nothing of it is taken again', review_id)
                 ELSE format('review %s is stored already, without this photo', review_id) END
-            FROM photo WHERE verdict IN ('none', 'other')
+            FROM photo WHERE verdict IN ('none', 'erased', 'other')
             UNION ALL
             SELECT 'characteristic_reviews.csv', line, CASE verdict
                 WHEN 'twice' THEN format('review %s has a value for characteristic %s already', review_id, characteristic_id)
                 WHEN 'foreign' THEN format('characteristic %s is not one of product %s, which review %s is of',
                                            characteristic_id, product_id, review_id)
                 WHEN 'none' THEN format('review %s is neither stored nor among the lines taken', review_id)
+                WHEN 'erased' THEN format('review %s was erased: nothing of it is taken again', review_id)
                 ELSE format('review %s is stored already, without this value', review_id) END
             FROM other_value WHERE verdict <> 'stored'
         ),

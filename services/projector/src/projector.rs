@@ -4,12 +4,12 @@ use crate::consume::Inbox;
 use broker::Delivery;
 use changes::Announcer;
 use contract::{Store, read_batch};
-use domain::{Epoch, Part, Position};
+use domain::{Epoch, Position};
+use meta::Checkpoint;
 use postgres::{Fault, fault, in_time};
-use projection::{Batch, MetaConnection, ProjectError, Projected, project, same_log};
+use projection::{Batch, Looks, MetaConnection, ProjectError, Projected, project, same_log};
 use service::{Shutdown, log_chain};
 use sqlx::PgPool;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,14 +41,14 @@ pub(crate) struct Projector {
     announcer: Announcer,
     /// Whether the last thing tried worked.
     works: Arc<AtomicBool>,
-    /// Where parts that were behind stood when the heads were last looked at.
-    behind: BTreeMap<Part, Position>,
+    /// What is behind the log.
+    looks: Looks,
 }
 
 impl Projector {
     pub(crate) fn new(primary: PgPool, meta: PgPool, announcer: Announcer, works: Arc<AtomicBool>) -> Self {
         let folding = MetaConnection::of(&meta);
-        Projector { primary, meta, folding, announcer, works, behind: BTreeMap::new() }
+        Projector { primary, meta, folding, announcer, works, looks: Looks::default() }
     }
 
     /// Folds until told to stop.
@@ -109,28 +109,13 @@ impl Projector {
     /// Pulls what the log has and no message brought. Returns whether there is more to pull.
     async fn pull(&mut self, connected: bool, shutdown: &Shutdown) -> bool {
         let look = || look(&self.primary, &self.meta);
-        let Some(parts) = self.until_it_works(shutdown, look).await else { return false };
-        let mut batch = Batch::default();
-        let mut behind = BTreeMap::new();
-        for (part, at, head) in parts {
-            // A message may be under way to a part that has moved since the last look.
-            if !connected || self.behind.get(&part) == Some(&at) {
-                batch.ask(part, head);
-            }
-            behind.insert(part, at);
-        }
-        self.behind = behind;
+        let Some((heads, checkpoints)) = self.until_it_works(shutdown, look).await else { return false };
+        let batch = self.looks.ask(&checkpoints, &heads, connected);
         if batch.0.is_empty() {
             return false;
         }
         let Some(projected) = self.fold(&batch, shutdown).await else { return false };
-        let mut more = false;
-        for (part, wanted) in &batch.0 {
-            let at = projected.positions.get(part).copied().unwrap_or_default();
-            more |= at < wanted.up_to;
-            self.behind.insert(*part, at);
-        }
-        more
+        self.looks.pulled(&batch, &projected.positions)
     }
 
     /// Runs `work` until it succeeds; `None` when told to stop meanwhile.
@@ -170,19 +155,9 @@ async fn begin(primary: &PgPool, meta: &PgPool) -> Result<Epoch, ProjectError> {
     Ok(epoch)
 }
 
-/// The parts that are behind, each with where it stands and the log's head.
-async fn look(primary: &PgPool, meta: &PgPool) -> Result<Vec<(Part, Position, Position)>, ProjectError> {
-    let (heads, checkpoints) = tokio::try_join!(primary::log_heads(primary), meta::read_checkpoints(meta))?;
-    let mut lowest: BTreeMap<Part, Position> = BTreeMap::new();
-    for checkpoint in checkpoints {
-        let pos = lowest.entry(checkpoint.part).or_insert(checkpoint.pos);
-        *pos = (*pos).min(checkpoint.pos);
-    }
-    let behind = lowest.into_iter().filter_map(|(part, at)| {
-        let head = *heads.get(part.index())?;
-        (head > at).then_some((part, at, head))
-    });
-    Ok(behind.collect())
+/// The log's heads by part, and where all generations stand.
+async fn look(primary: &PgPool, meta: &PgPool) -> Result<(Vec<Position>, Vec<Checkpoint>), ProjectError> {
+    Ok(tokio::try_join!(primary::log_heads(primary), meta::read_checkpoints(meta))?)
 }
 
 /// Takes what else has come in already, up to a batch's size. A message that cannot be read becomes a

@@ -6,7 +6,7 @@ use meta::{Parking, StoredProduct};
 use std::collections::{HashMap, HashSet};
 
 /// Why a product stands still whose events are not all there.
-pub(crate) const MISSING: &str = "events of the product are missing in the log itself";
+const MISSING: &str = "events of the product are missing in the log itself";
 
 /// Products while events are folded into them.
 #[derive(Debug, Clone)]
@@ -88,6 +88,14 @@ impl Folding {
     /// Forgets what is known of a product, to fold its events from the first.
     pub fn begin_again(&mut self, id: ProductId) {
         self.products.insert(id, Entry::default());
+    }
+
+    /// Ends that with the last event there is: a product of which some are missing still stands still.
+    pub fn end_again<'a>(&mut self, last: impl Into<EventRef<'a>>) {
+        let last = last.into();
+        if self.products.get(&last.product_id).is_some_and(|entry| entry.hole) {
+            self.park(last, MISSING.to_owned());
+        }
     }
 
     /// Makes a product stand still.

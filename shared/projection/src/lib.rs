@@ -3,8 +3,10 @@
 
 mod batch;
 mod fold;
+mod plan;
 mod project;
 
 pub use batch::{Batch, Wanted};
 pub use fold::Folding;
+pub use plan::{Looks, Plan, Whole, moved, new_events, plan, products_of};
 pub use project::{MetaConnection, ProjectError, Projected, project, project_built, same_log, store};

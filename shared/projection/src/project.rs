@@ -2,16 +2,15 @@
 //! fold, store, move the checkpoints. Whenever it is cut off, nothing of it has happened.
 
 use crate::batch::Batch;
-use crate::fold::{Folding, MISSING};
-use domain::{
-    Apply, Epoch, EventId, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection,
-};
+use crate::fold::Folding;
+use crate::plan::{Whole, is_of, moved, new_events, plan, products_of};
+use domain::{Apply, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection};
 use meta::{Checkpoint, Parking, StoredProduct};
 use postgres::{Fault, fault};
 use primary::LogRange;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -172,13 +171,10 @@ async fn project_on(
     for (generation, apply) in ours {
         let at: Vec<Checkpoint> =
             checkpoints.iter().filter(|c| c.generation == generation).copied().collect();
-        let new: Vec<&LogEvent> = at
-            .iter()
-            .flat_map(|c| events.get(&c.part).into_iter().flatten().filter(|e| e.pos > c.pos))
-            .collect();
+        let new = new_events(&at, &events);
         let folding = fold_into(primary, &mut transaction, (generation, apply), &new).await?;
         let parkings = store(&mut transaction, generation, &folding).await?;
-        let moved = move_on(&at, &new);
+        let moved = moved(&at, &new);
         meta::move_checkpoints(&mut transaction, &moved).await?;
         projected.events += new.len();
         projected.parkings.extend(parkings);
@@ -197,75 +193,20 @@ pub async fn same_log(primary: &PgPool, checkpoints: &[Checkpoint]) -> Result<()
     checkpoints.iter().try_for_each(|checkpoint| is_of(checkpoint, pulled.epoch, &pulled.before))
 }
 
-/// Whether a checkpoint was made from the log `epoch` whose events at the checkpoints' positions are
-/// `before`.
-fn is_of(
-    checkpoint: &Checkpoint,
-    epoch: Epoch,
-    before: &[(Part, Position, EventId)],
-) -> Result<(), ProjectError> {
-    let at = |(part, pos, _): &&(Part, Position, EventId)| *part == checkpoint.part && *pos == checkpoint.pos;
-    let there = before.iter().find(at).map(|(.., id)| *id);
-    if epoch == checkpoint.epoch && (checkpoint.pos == Position(0) || there == checkpoint.event_id) {
-        return Ok(());
-    }
-    let event = |id: Option<EventId>| id.map_or_else(|| "none".to_owned(), |id| id.to_string());
-    Err(ProjectError::OtherLog {
-        part: checkpoint.part,
-        pos: checkpoint.pos,
-        ours: format!("{} of log {}", event(checkpoint.event_id), checkpoint.epoch),
-        theirs: format!("{} of log {epoch}", event(there)),
-    })
-}
-
 /// The batch's events by part, from the lowest checkpoint on and without a hole; what is missing is
 /// pulled, as far as one transaction may go. Also returns how many were.
 async fn missing_pulled(
     primary: &PgPool,
     batch: &Batch,
     checkpoints: &[Checkpoint],
-) -> Result<(BTreeMap<Part, Vec<LogEvent>>, usize), ProjectError> {
-    let mut whole = BTreeMap::new();
-    let mut ranges = Vec::new();
-    for (part, wanted) in &batch.0 {
-        let Some(lowest) = checkpoints.iter().filter(|c| c.part == *part).map(|c| c.pos).min() else {
-            continue;
-        };
-        match wanted.whole_after(lowest) {
-            Some(events) => {
-                whole.insert(*part, events);
-            }
-            None => {
-                ranges.push(LogRange { part: *part, after: lowest, events_max: wanted.up_to.0 - lowest.0 });
-            }
-        }
+) -> Result<(Whole, usize), ProjectError> {
+    let plan = plan(batch, checkpoints, PULL_EVENTS_MAX);
+    if plan.ranges().is_empty() {
+        return Ok((plan.whole(), 0));
     }
-    if ranges.is_empty() {
-        return Ok((whole, 0));
-    }
-    let share = (PULL_EVENTS_MAX / i64::try_from(ranges.len()).unwrap_or(1)).max(1);
-    for range in &mut ranges {
-        range.events_max = range.events_max.min(share);
-    }
-    let pulled = primary::pull_events(primary, &ranges).await?;
-    for range in &ranges {
-        let at = |c: &&Checkpoint| c.part == range.part && c.pos == range.after;
-        checkpoints.iter().filter(at).try_for_each(|c| is_of(c, pulled.epoch, &pulled.before))?;
-    }
+    let pulled = primary::pull_events(primary, plan.ranges()).await?;
     let count = pulled.events.len();
-    for event in pulled.events {
-        whole.entry(event.part).or_insert_with(Vec::new).push(event);
-    }
-    for range in &ranges {
-        let mut pos = range.after;
-        for event in whole.get(&range.part).into_iter().flatten() {
-            pos = pos.next();
-            if event.pos != pos {
-                return Err(ProjectError::LogBroken { part: range.part, pos });
-            }
-        }
-    }
-    Ok((whole, count))
+    Ok((plan.with(pulled, checkpoints)?, count))
 }
 
 /// Folds new events into a generation's products; those that miss events are rebuilt from the log.
@@ -275,12 +216,9 @@ async fn fold_into(
     (generation, apply): (i32, Apply),
     new: &[&LogEvent],
 ) -> Result<Folding, ProjectError> {
-    let products: BTreeSet<ProductId> = new.iter().map(|event| event.product_id).collect();
-    let products: Vec<ProductId> = products.into_iter().collect();
-    let mut folding = Folding::of(apply, meta::load_products(connection, generation, &products).await?);
-    for event in new {
-        folding.fold(*event);
-    }
+    let products = meta::load_products(connection, generation, &products_of(new)).await?;
+    let mut folding = Folding::of(apply, products);
+    new.iter().for_each(|event| folding.fold(*event));
     let holes = folding.holes();
     if !holes.is_empty() {
         folding.discard(meta::discarded_events(&mut *connection).await?);
@@ -308,9 +246,7 @@ async fn rebuild(primary: &PgPool, folding: &mut Folding, last: &LogEvent) -> Re
             None => break,
         }
     }
-    if folding.holes().contains(&product) {
-        folding.park(last, MISSING.to_owned());
-    }
+    folding.end_again(last);
     Ok(())
 }
 
@@ -368,14 +304,4 @@ fn store_or_refuse(
             Err(error) => Err(error),
         }
     })
-}
-
-/// The checkpoints after the new events.
-fn move_on(at: &[Checkpoint], new: &[&LogEvent]) -> Vec<Checkpoint> {
-    let last: BTreeMap<Part, &LogEvent> = new.iter().map(|event| (event.part, *event)).collect();
-    at.iter()
-        .filter_map(|c| {
-            last.get(&c.part).map(|e| Checkpoint { pos: e.pos, event_id: Some(e.event_id), ..*c })
-        })
-        .collect()
 }

@@ -4,10 +4,8 @@ use crate::consume::Inbox;
 use broker::Delivery;
 use changes::Announcer;
 use contract::{Store, read_batch};
-use domain::{Epoch, Position};
-use meta::Checkpoint;
 use postgres::{Fault, fault, in_time};
-use projection::{Batch, Looks, MetaConnection, ProjectError, Projected, project, same_log};
+use projection::{Batch, Looks, MetaConnection, ProjectError, Projected, look, project, same_log};
 use service::{Shutdown, log_chain};
 use sqlx::PgPool;
 use std::future::Future;
@@ -53,10 +51,9 @@ impl Projector {
 
     /// Folds until told to stop.
     pub(crate) async fn run(mut self, mut inbox: Inbox, shutdown: Shutdown) -> anyhow::Result<()> {
-        let Some(mut epoch) = self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await
-        else {
+        if self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await.is_none() {
             return Ok(());
-        };
+        }
         let (mut checked, mut looked) = (Instant::now(), Instant::now());
         while !shutdown.is_stopped() {
             let connected = inbox.connected.load(Ordering::Relaxed);
@@ -67,7 +64,7 @@ impl Projector {
                 () = shutdown.stopped() => break,
             };
             if let Some(first) = delivery {
-                let (batch, deliveries) = collect(first, &mut inbox, epoch).await;
+                let (batch, deliveries) = collect(first, &mut inbox).await;
                 if self.fold(&batch, &shutdown).await.is_none() {
                     break;
                 }
@@ -79,11 +76,10 @@ impl Projector {
                 looked = if more { Instant::now() - tick } else { Instant::now() };
             }
             if checked.elapsed() >= SAME_LOG_INTERVAL {
-                let Some(now) = self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await
-                else {
+                if self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await.is_none() {
                     break;
-                };
-                (epoch, checked) = (now, Instant::now());
+                }
+                checked = Instant::now();
             }
         }
         Ok(())
@@ -148,32 +144,22 @@ impl Projector {
 }
 
 /// Begins the first generation if there is none, and compares all checkpoints with the log.
-async fn begin(primary: &PgPool, meta: &PgPool) -> Result<Epoch, ProjectError> {
+async fn begin(primary: &PgPool, meta: &PgPool) -> Result<(), ProjectError> {
     let epoch = primary::log_epoch(primary).await?;
     meta::begin_first_generation(meta, epoch).await?;
-    same_log(primary, &meta::read_checkpoints(meta).await?).await?;
-    Ok(epoch)
-}
-
-/// The log's heads by part, and where all generations stand.
-async fn look(primary: &PgPool, meta: &PgPool) -> Result<(Vec<Position>, Vec<Checkpoint>), ProjectError> {
-    Ok(tokio::try_join!(primary::log_heads(primary), meta::read_checkpoints(meta))?)
+    same_log(primary, &meta::read_checkpoints(meta).await?).await
 }
 
 /// Takes what else has come in already, up to a batch's size. A message that cannot be read becomes a
 /// dead letter: its events are pulled.
-async fn collect(first: Delivery, inbox: &mut Inbox, epoch: Epoch) -> (Batch, Vec<Delivery>) {
+async fn collect(first: Delivery, inbox: &mut Inbox) -> (Batch, Vec<Delivery>) {
     let mut batch = Batch::default();
     let mut deliveries = Vec::new();
     let mut next = Some(first);
     while let Some(delivery) = next {
         match read_batch(&delivery.body) {
-            Ok(_) if delivery.epoch != Some(epoch) => {
-                tracing::warn!("a message of another log was passed over");
-                deliveries.push(delivery);
-            }
             Ok(events) => {
-                batch.add(events);
+                batch.add(delivery.epoch, events);
                 deliveries.push(delivery);
             }
             Err(unreadable) => {

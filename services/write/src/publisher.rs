@@ -4,7 +4,7 @@ use crate::relay::STATEMENT_TIMEOUT;
 use broker::{BrokerAddress, BrokerError, Message, Outcome, Publisher};
 use changes::Announcer;
 use contract::{MESSAGE_EVENTS_MAX, Store, queue_of, write_batch};
-use domain::{Epoch, LogEvent, Part, Position};
+use domain::{Epoch, LinkedEvent, Part, Position};
 use postgres::in_time;
 use service::{Shutdown, log_chain};
 use sqlx::{Connection, PgConnection};
@@ -104,7 +104,7 @@ async fn publish(
             continue;
         }
         // Once more: a service may have ended after a commit and before it could say so.
-        for event in &events {
+        for LinkedEvent { event, .. } in &events {
             announcer.announce(Store::Primary, event.product_id, event.version);
         }
         offer(publisher, messages(epoch, &events), shutdown).await?;
@@ -141,13 +141,13 @@ async fn offer(
 
 /// Puts events, which come by part and position, into as few messages as their queues and sizes
 /// allow.
-fn messages(epoch: Epoch, events: &[LogEvent]) -> Vec<Message> {
-    let of_one_queue = |a: &LogEvent, b: &LogEvent| queue_of(a.part) == queue_of(b.part);
+fn messages(epoch: Epoch, events: &[LinkedEvent]) -> Vec<Message> {
+    let of_one_queue = |a: &LinkedEvent, b: &LinkedEvent| queue_of(a.event.part) == queue_of(b.event.part);
     events
         .chunk_by(of_one_queue)
         .flat_map(|queue| queue.chunks(MESSAGE_EVENTS_MAX))
         .filter_map(|events| match write_batch(epoch, events) {
-            Ok(body) => Some(Message { queue: queue_of(events[0].part), epoch, body }),
+            Ok(body) => Some(Message { queue: queue_of(events[0].event.part), epoch, body }),
             Err(error) => {
                 tracing::error!(cause = log_chain(&error), "events cannot be written: projectors pull them");
                 None
@@ -157,6 +157,7 @@ fn messages(epoch: Epoch, events: &[LogEvent]) -> Vec<Message> {
 }
 
 /// The last position of each part.
-fn last_positions(events: &[LogEvent]) -> Vec<(Part, Position)> {
-    events.chunk_by(|a, b| a.part == b.part).filter_map(|part| part.last()).map(|e| (e.part, e.pos)).collect()
+fn last_positions(events: &[LinkedEvent]) -> Vec<(Part, Position)> {
+    let parts = events.chunk_by(|a, b| a.event.part == b.event.part);
+    parts.filter_map(|part| part.last()).map(|last| (last.event.part, last.event.pos)).collect()
 }

@@ -17,7 +17,7 @@ pub use ids::{
     ReviewId, Version, log_parts,
 };
 pub use listed_review::{ListedReview, Photo};
-pub use log_event::{EventRef, LogEvent};
+pub use log_event::{EventRef, LinkedEvent, LogEvent};
 pub use new_review::{
     BODY_CHARS_MAX, EMAIL_CHARS_MAX, FieldError, NAME_CHARS_MAX, NewReview, PHOTO_URL_CHARS_MAX, PHOTOS_MAX,
     ReviewRefused, SUMMARY_CHARS_MAX, lenient_integer, read_new_review,

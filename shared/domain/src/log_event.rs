@@ -26,7 +26,16 @@ pub struct LogEvent {
     pub at: DateTime<Utc>,
 }
 
-/// The same, borrowed from wherever it was read, without what folding does not need.
+/// An event of a message, with what tells whether it follows the event that a receiver has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedEvent {
+    /// The event.
+    pub event: LogEvent,
+    /// The event before it in its part: none before the first, and none where nobody said which.
+    pub previous: Option<EventId>,
+}
+
+/// An event borrowed from wherever it was read, without what folding does not need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventRef<'a> {
     /// Its position in the product's part of the log.

@@ -1,7 +1,7 @@
 //! What the relay has still to offer to the broker.
 
 use crate::log::Row;
-use domain::{LogEvent, Part, Position};
+use domain::{EventId, LinkedEvent, LogEvent, Part, Position};
 use sqlx::PgConnection;
 
 /// Key of the lock by which relays agree on one active publisher ("relay" in ASCII).
@@ -18,21 +18,21 @@ pub async fn hold_relay_lock(connection: &mut PgConnection) -> Result<bool, sqlx
 }
 
 /// The next events of every part that were not offered yet, at most `part_events_max` of each, by
-/// part and position.
+/// part and position, each with the one before it.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn unpublished_events(
     connection: &mut PgConnection,
     part_events_max: i64,
-) -> Result<Vec<LogEvent>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
+) -> Result<Vec<LinkedEvent>, sqlx::Error> {
+    let rows = sqlx::query!(
         r#"-- log.unpublished
         SELECT e.part, e.pos, e.product_id, e.version, e.event_id, e.type AS event_type, e.payload::text AS "payload!",
-               e.traceparent, e.at
+               e.traceparent, e.at, b.event_id AS "before?"
         FROM log_published p
         JOIN log_head h USING (part)
+        LEFT JOIN event_log b ON b.part = p.part AND b.pos = p.published
         CROSS JOIN LATERAL (SELECT * FROM event_log l WHERE l.part = p.part AND l.pos > p.published
                             ORDER BY l.pos LIMIT $1) e
         WHERE h.head > p.published
@@ -41,7 +41,28 @@ pub async fn unpublished_events(
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter().map(LogEvent::try_from).collect()
+    let mut last: Option<(i16, EventId)> = None;
+    rows.into_iter()
+        .map(|row| {
+            let previous = match last {
+                Some((part, event_id)) if part == row.part => Some(event_id),
+                _ => row.before,
+            };
+            last = Some((row.part, row.event_id));
+            let event = LogEvent::try_from(Row {
+                part: row.part,
+                pos: row.pos,
+                product_id: row.product_id,
+                version: row.version,
+                event_id: row.event_id,
+                event_type: row.event_type,
+                payload: row.payload,
+                traceparent: row.traceparent,
+                at: row.at,
+            })?;
+            Ok(LinkedEvent { event, previous })
+        })
+        .collect()
 }
 
 /// Notes that each of the parts was offered up to a position.

@@ -4,11 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use contract::{read_batch, write_batch};
-use domain::{Event, LogEvent, NewReview, Part, Position, ReviewId};
+use domain::{Event, LinkedEvent, NewReview, Part, Position, ReviewId};
 use primary::import::{CHUNK_EVENTS_MAX, append_chunk, plan_part};
 use primary::{
-    Command, Erased, LogRange, Outcome, Vote, VoteKind, erase_review, post_review, pull_events,
-    sequence_events,
+    Command, Erased, Outcome, Vote, VoteKind, erase_review, post_review, raise_published, sequence_events,
+    unpublished_events,
 };
 use sqlx::PgPool;
 use testkit::{TestDatabase, new_review, primary_database, product};
@@ -18,7 +18,7 @@ const GOLDEN: &str = include_str!("../../contract/golden/events.json");
 /// The log that the golden events say they are of.
 const EPOCH: Uuid = Uuid::from_u128(10);
 
-fn golden() -> Vec<LogEvent> {
+fn golden() -> Vec<LinkedEvent> {
     read_batch(GOLDEN.as_bytes()).unwrap()
 }
 
@@ -59,7 +59,7 @@ async fn carry_out(database: &TestDatabase) {
     let review_id = ReviewId::try_from(9).unwrap();
     let pool = &database.pool_of("reviews_write");
     let event_id = Uuid::from_u128;
-    let traced = golden()[1].traceparent.clone();
+    let traced = golden()[1].event.traceparent.clone();
     let review = golden_review(&database.pool).await;
     define(&database.pool).await;
     let command = Command { traceparent: traced.as_deref(), ..Command::plain(event_id(2)) };
@@ -78,25 +78,33 @@ async fn carry_out(database: &TestDatabase) {
     assert!(matches!(erased, Erased::Done(_)), "{erased:?}");
 }
 
-/// All events of the golden part.
-async fn log(admin: &PgPool) -> Vec<LogEvent> {
-    while !sequence_events(&mut admin.acquire().await.unwrap()).await.unwrap().is_empty() {}
-    let range = LogRange { part: part(), after: Position(0), events_max: 100 };
-    pull_events(admin, &[range]).await.unwrap().events
+/// An event of another product of the part, which was offered before the golden ones come.
+async fn one_event_before(admin: &PgPool) {
+    let command = Command::plain(Uuid::from_u128(100));
+    post_review(admin, product(2), &new_review(3), &command).await.unwrap();
+    let mut connection = admin.acquire().await.unwrap();
+    while !sequence_events(&mut connection).await.unwrap().is_empty() {}
+    raise_published(&mut connection, &[(part(), Position(1))]).await.unwrap();
 }
 
-/// Each event as a message of its own.
-fn messages(events: &[LogEvent]) -> Vec<String> {
-    let message = |event: &LogEvent| write_batch(EPOCH, std::slice::from_ref(event)).unwrap();
-    events.iter().map(|event| String::from_utf8(message(event)).unwrap()).collect()
+/// All further events, as the relay reads them.
+async fn log(admin: &PgPool) -> Vec<LinkedEvent> {
+    let mut connection = admin.acquire().await.unwrap();
+    while !sequence_events(&mut connection).await.unwrap().is_empty() {}
+    unpublished_events(&mut connection, 100).await.unwrap()
+}
+
+/// The events as one message.
+fn message(events: &[LinkedEvent]) -> String {
+    String::from_utf8(write_batch(EPOCH, events).unwrap()).unwrap()
 }
 
 /// Puts in what differs from run to run: when it was, and the identities that the import draws.
-fn pin(events: &mut [LogEvent], drawn: usize) {
-    for (number, (event, golden)) in events.iter_mut().zip(golden()).enumerate() {
-        event.at = golden.at;
+fn pin(events: &mut [LinkedEvent], drawn: usize) {
+    for (number, (linked, golden)) in events.iter_mut().zip(golden()).enumerate() {
+        linked.event.at = golden.event.at;
         if number < drawn {
-            event.event_id = golden.event_id;
+            linked.event.event_id = golden.event.event_id;
         }
     }
 }
@@ -104,16 +112,18 @@ fn pin(events: &mut [LogEvent], drawn: usize) {
 #[tokio::test]
 async fn what_the_commands_write_is_the_golden_events() {
     let database = primary_database().await;
+    one_event_before(&database.pool).await;
     carry_out(&database).await;
     let mut events = log(&database.pool).await;
     pin(&mut events, 1);
     assert_eq!(events.len(), Event::TYPE_NAMES.len());
-    assert_eq!(messages(&events), messages(&golden()));
+    assert_eq!(message(&events), message(&golden()));
 }
 
 #[tokio::test]
 async fn what_an_import_writes_is_the_golden_events() {
     let database = primary_database().await;
+    one_event_before(&database.pool).await;
     for statement in [
         "INSERT INTO staging.reviews (part, line, review_id, product_id, rating, date, summary, body, recommend, hidden,
                                       reviewer_name, reviewer_email, helpfulness)
@@ -129,6 +139,6 @@ async fn what_an_import_writes_is_the_golden_events() {
     let mut expected = golden();
     expected.truncate(2);
     // An import was no request, so nothing is traced.
-    expected[1].traceparent = None;
-    assert_eq!(messages(&events), messages(&expected));
+    expected[1].event.traceparent = None;
+    assert_eq!(message(&events), message(&expected));
 }

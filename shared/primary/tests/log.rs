@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
-use domain::{LogEvent, ReviewId};
+use domain::{LinkedEvent, ReviewId};
 use primary::{
     ListQuery, Sort, Start, VoteKind, hold_relay_lock, list_reviews, raise_published, sequence_events,
     skip_backlog, unpublished_events,
@@ -207,10 +207,16 @@ async fn what_was_not_offered_is_read_in_order_and_a_long_backlog_is_skipped() {
     let mut connection = pool.acquire().await.unwrap();
     while !sequence_events(&mut connection).await.unwrap().is_empty() {}
 
-    let positions = |events: &[LogEvent]| events.iter().map(|e| (e.part.get(), e.pos.0)).collect::<Vec<_>>();
+    let positions = |events: &[LinkedEvent]| {
+        events.iter().map(|e| (e.event.part.get(), e.event.pos.0)).collect::<Vec<_>>()
+    };
     let first = unpublished_events(&mut connection, 10).await.unwrap();
     let expected: Vec<(i16, i64)> = (1..=5).flat_map(|part| (1..=10).map(move |pos| (part, pos))).collect();
     assert_eq!(positions(&first), expected);
+    for part in first.chunk_by(|a, b| a.event.part == b.event.part) {
+        assert_eq!(part[0].previous, None);
+        assert!(part.windows(2).all(|pair| pair[1].previous == Some(pair[0].event.event_id)));
+    }
 
     let offered: Vec<_> = (1..=5).map(|part| (product(part).part(), domain::Position(4))).collect();
     raise_published(&mut connection, &offered).await.unwrap();
@@ -218,6 +224,10 @@ async fn what_was_not_offered_is_read_in_order_and_a_long_backlog_is_skipped() {
     raise_published(&mut connection, &[(product(1).part(), domain::Position(2))]).await.unwrap();
     let next = unpublished_events(&mut connection, 1).await.unwrap();
     assert_eq!(positions(&next), [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
+    for next in &next {
+        let fourth = first.iter().find(|e| e.event.part == next.event.part && e.event.pos.0 == 4);
+        assert_eq!(next.previous, fourth.map(|e| e.event.event_id));
+    }
 
     let events: i64 =
         sqlx::query_scalar("SELECT sum(head)::bigint FROM log_head").fetch_one(&pool).await.unwrap();

@@ -6,7 +6,7 @@ mod fold;
 mod plan;
 mod project;
 
-pub use batch::{Batch, Wanted};
+pub use batch::{Batch, Came, Received, Wanted};
 pub use fold::Folding;
 pub use plan::{Looks, Plan, Whole, moved, new_events, plan, products_of};
-pub use project::{MetaConnection, ProjectError, Projected, project, project_built, same_log, store};
+pub use project::{MetaConnection, ProjectError, Projected, look, project, project_built, same_log, store};

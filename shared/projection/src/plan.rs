@@ -2,7 +2,7 @@
 //! generation, and where that generation then stands. [`project`](crate::project()) calls these between its
 //! statements; the simulation calls the same ones between its crashes.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Came};
 use crate::project::ProjectError;
 use domain::{Epoch, EventId, LogEvent, Part, Position, ProductId};
 use meta::Checkpoint;
@@ -17,6 +17,7 @@ pub type Whole = BTreeMap<Part, Vec<LogEvent>>;
 pub struct Plan {
     whole: Whole,
     ranges: Vec<LogRange>,
+    foreign: Vec<Part>,
 }
 
 /// Plans a batch on checkpoints, the lowest of each part counting; `pull_events_max` events may be pulled, over
@@ -24,18 +25,19 @@ pub struct Plan {
 pub fn plan(batch: &Batch, checkpoints: &[Checkpoint], pull_events_max: i64) -> Plan {
     let mut plan = Plan::default();
     for (part, wanted) in &batch.0 {
-        let Some(lowest) = checkpoints.iter().filter(|c| c.part == *part).map(|c| c.pos).min() else {
-            continue;
-        };
-        match wanted.whole_after(lowest) {
-            Some(events) => {
+        let of_part: Vec<Checkpoint> = checkpoints.iter().filter(|c| c.part == *part).copied().collect();
+        let Some(lowest) = of_part.iter().min_by_key(|c| c.pos) else { continue };
+        match wanted.came_after(lowest, &of_part) {
+            Came::Whole(events) => {
                 plan.whole.insert(*part, events);
+                continue;
             }
-            None => {
-                let events_max = wanted.up_to.0 - lowest.0;
-                plan.ranges.push(LogRange { part: *part, after: lowest, events_max });
-            }
+            Came::Missing => {}
+            Came::Foreign => plan.foreign.push(*part),
         }
+        // What came is then only a hint that there is something.
+        let events_max = (wanted.up_to.0 - lowest.pos.0).max(0);
+        plan.ranges.push(LogRange { part: *part, after: lowest.pos, events_max });
     }
     let share = (pull_events_max / i64::try_from(plan.ranges.len()).unwrap_or(1).max(1)).max(1);
     for range in &mut plan.ranges {
@@ -50,6 +52,11 @@ impl Plan {
         &self.ranges
     }
 
+    /// Parts of which something came that does not belong to the log of the checkpoints.
+    pub fn foreign(&self) -> &[Part] {
+        &self.foreign
+    }
+
     /// The batch's events when nothing must be pulled.
     pub fn whole(self) -> Whole {
         self.whole
@@ -60,10 +67,20 @@ impl Plan {
     /// # Errors
     /// [`ProjectError::OtherLog`] and [`ProjectError::LogBroken`].
     pub fn with(self, pulled: Pulled, checkpoints: &[Checkpoint]) -> Result<Whole, ProjectError> {
-        let Plan { mut whole, ranges } = self;
+        let Plan { mut whole, ranges, .. } = self;
+        let places: BTreeSet<(Part, Position)> = checkpoints.iter().map(|c| (c.part, c.pos)).collect();
+        let (mut there, mut ends) = (pulled.before, BTreeMap::new());
+        for event in &pulled.events {
+            ends.insert(event.part, event.pos);
+            if places.contains(&(event.part, event.pos)) {
+                there.push((event.part, event.pos, event.event_id));
+            }
+        }
         for range in &ranges {
-            let at = |c: &&Checkpoint| c.part == range.part && c.pos == range.after;
-            checkpoints.iter().filter(at).try_for_each(|c| is_of(c, pulled.epoch, &pulled.before))?;
+            let end = ends.get(&range.part).copied().unwrap_or(range.after);
+            // Nothing of this is new to a generation whose checkpoint is past the end.
+            let counts = |c: &&Checkpoint| c.part == range.part && (c.pos <= end || c.epoch != pulled.epoch);
+            checkpoints.iter().filter(counts).try_for_each(|c| is_of(c, pulled.epoch, &there))?;
         }
         for event in pulled.events {
             whole.entry(event.part).or_default().push(event);

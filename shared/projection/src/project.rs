@@ -29,7 +29,8 @@ pub enum ProjectError {
     /// The log is not the one that the checkpoint was made from.
     #[error(
         "the log is not the one that meta was made from: part {part} stands at position {pos}, event {ours}, \
-         where the log has {theirs}; the primary was probably restored from a dump"
+         where the log has {theirs}; the primary was probably restored from a dump: if it is the right one, make \
+         meta anew from it by `cargo reviewsctl replay --fresh`"
     )]
     OtherLog {
         /// The part.
@@ -186,11 +187,28 @@ async fn project_on(
 }
 
 /// Compares every checkpoint with the log.
+///
+/// # Errors
+/// [`ProjectError::OtherLog`] when one is of another log.
 pub async fn same_log(primary: &PgPool, checkpoints: &[Checkpoint]) -> Result<(), ProjectError> {
     let ranges: Vec<LogRange> =
         checkpoints.iter().map(|c| LogRange { part: c.part, after: c.pos, events_max: 0 }).collect();
     let pulled = primary::pull_events(primary, &ranges).await?;
     checkpoints.iter().try_for_each(|checkpoint| is_of(checkpoint, pulled.epoch, &pulled.before))
+}
+
+/// The log's heads by part, and where all generations stand. A head that is behind a checkpoint is no log that only
+/// grew: then the checkpoints are compared with it.
+///
+/// # Errors
+/// [`ProjectError`].
+pub async fn look(primary: &PgPool, meta: &PgPool) -> Result<(Vec<Position>, Vec<Checkpoint>), ProjectError> {
+    let (heads, checkpoints) = tokio::try_join!(primary::log_heads(primary), meta::read_checkpoints(meta))?;
+    // Meta may have moved on between the two looks: what counts is what the log has now.
+    if checkpoints.iter().any(|c| heads.get(c.part.index()).is_none_or(|head| *head < c.pos)) {
+        same_log(primary, &checkpoints).await?;
+    }
+    Ok((heads, checkpoints))
 }
 
 /// The batch's events by part, from the lowest checkpoint on and without a hole; what is missing is
@@ -203,6 +221,10 @@ async fn missing_pulled(
     let plan = plan(batch, checkpoints, PULL_EVENTS_MAX);
     if plan.ranges().is_empty() {
         return Ok((plan.whole(), 0));
+    }
+    if !plan.foreign().is_empty() {
+        let parts: Vec<i16> = plan.foreign().iter().map(|part| part.get()).collect();
+        tracing::warn!(?parts, "messages are of another log than meta: what is true is pulled");
     }
     let pulled = primary::pull_events(primary, plan.ranges()).await?;
     let count = pulled.events.len();

@@ -19,6 +19,7 @@ pub struct TestDatabase {
     /// Connections as superuser.
     pub pool: PgPool,
     options: PgConnectOptions,
+    server: String,
 }
 
 impl TestDatabase {
@@ -32,12 +33,22 @@ impl TestDatabase {
         PgPoolOptions::new().max_connections(8).connect_lazy_with(self.options_of(role))
     }
 
+    /// Its name on its server.
+    pub(crate) fn name(&self) -> &str {
+        self.options.get_database().expect("a test database has a name")
+    }
+
+    /// Its address as superuser, in the form that other programs read.
+    pub(crate) fn superuser_url(&self) -> String {
+        let (server, _) = self.server.rsplit_once('/').expect("a server's address ends in a database");
+        format!("{server}/{}", self.name())
+    }
+
     /// Its address as a role, with the password in it.
     pub fn url_of(&self, role: &str) -> String {
         let options = self.options_of(role);
         let (host, port) = (options.get_host(), options.get_port());
-        let database = options.get_database().expect("a test database has a name");
-        format!("postgres://{role}:{ROLE_PASSWORD}@{host}:{port}/{database}")
+        format!("postgres://{role}:{ROLE_PASSWORD}@{host}:{port}/{}", self.name())
     }
 }
 
@@ -52,7 +63,8 @@ pub async fn meta_database() -> TestDatabase {
 }
 
 async fn copy(server: &str, kind: &str, migrations: &Migrator) -> TestDatabase {
-    let options = PgConnectOptions::from_str(&crate::environment(server)).expect("the server's address");
+    let server = crate::environment(server);
+    let options = PgConnectOptions::from_str(&server).expect("the server's address");
     let options = options.disable_statement_logging();
     let mut admin = options.connect().await.expect("the test server answers");
     // Held until the connection closes, by a test that fails too.
@@ -68,7 +80,8 @@ async fn copy(server: &str, kind: &str, migrations: &Migrator) -> TestDatabase {
     execute(&mut admin, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
     admin.close().await.expect("the connection closes");
     let options = options.database(&name);
-    TestDatabase { pool: PgPoolOptions::new().max_connections(8).connect_lazy_with(options.clone()), options }
+    let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options.clone());
+    TestDatabase { pool, options, server }
 }
 
 /// The name of the template that has these migrations, made if there is none.

@@ -8,6 +8,7 @@
 mod broker_host;
 mod commands;
 mod database;
+mod dump;
 mod eventually;
 mod plans;
 mod truth;
@@ -15,6 +16,7 @@ mod truth;
 pub use broker_host::{BrokerHost, broker_host};
 pub use commands::{post, try_vote, vote};
 pub use database::{TestDatabase, meta_database, primary_database};
+pub use dump::{Dump, dump, restore};
 pub use eventually::eventually;
 pub use plans::{Explained, Plans, explained};
 pub use truth::{

@@ -5,13 +5,12 @@ use contract::{read_batch, write_batch};
 use domain::{CharacteristicMeta, ProductMeta, Version, apply};
 use meta::StoredProduct;
 use projection::Folding;
-use uuid::Uuid;
 
 const GOLDEN: &str = include_str!("../../../contract/golden/events.json");
 
 fn fold(message: &str) -> Folding {
     let mut folding = Folding::of(apply, Vec::new());
-    read_batch(message.as_bytes()).unwrap().iter().for_each(|event| folding.fold(event));
+    read_batch(message.as_bytes()).unwrap().iter().for_each(|linked| folding.fold(&linked.event));
     folding
 }
 
@@ -58,7 +57,7 @@ async fn types_of_later_versions_park_their_products_and_the_rest_of_the_message
     stores.append(3, "ReviewPraised.v1", r#"{"review_id":1}"#).await;
     stores.append(4, "ReviewMarkedHelpful.v2", r#"{"review_id":1}"#).await;
     stores.write(10).await;
-    let body = write_batch(Uuid::nil(), &stores.log().await).unwrap();
+    let body = write_batch(stores.epoch().await, &stores.log().await).unwrap();
     let projected = stores.project(read_batch(&body).unwrap()).await.unwrap();
 
     assert_eq!(projected.pulled, 0, "all of it came in the message");

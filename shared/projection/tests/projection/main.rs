@@ -4,18 +4,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod golden;
+mod restore;
 
-use domain::{LogEvent, Position, log_parts};
+use domain::{Epoch, LinkedEvent, LogEvent, Position, log_parts};
 use primary::{LogRange, VoteKind, pull_events, sequence_events};
-use projection::{Batch, MetaConnection, ProjectError, Projected, project, same_log};
+use projection::{Batch, MetaConnection, ProjectError, Projected, project};
 use sqlx::PgPool;
-use std::collections::BTreeMap;
 use testkit::{
     TestDatabase, assert_log_is_whole, define_characteristics, eventually, fold_of_log, meta_database,
     new_review, post, primary_database, product, products_of_meta, vote,
 };
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 /// Two databases, and the projector's connections to them.
 struct Stores {
@@ -67,16 +66,30 @@ impl Stores {
         assert_log_is_whole(&self.primary.pool).await;
     }
 
-    /// All events of the log, by part and position.
-    async fn log(&self) -> Vec<LogEvent> {
+    /// All events of the log, by part and position, as the relay sends them.
+    async fn log(&self) -> Vec<LinkedEvent> {
         let range = |part| LogRange { part, after: Position(0), events_max: i64::from(i32::MAX) };
-        pull_events(&self.log, &log_parts().map(range).collect::<Vec<_>>()).await.unwrap().events
+        let ranges: Vec<LogRange> = log_parts().map(range).collect();
+        let mut last: Option<LogEvent> = None;
+        let linked = |event: LogEvent| {
+            let before = last.replace(event.clone()).filter(|before| before.part == event.part);
+            LinkedEvent { event, previous: before.map(|before| before.event_id) }
+        };
+        pull_events(&self.log, &ranges).await.unwrap().events.into_iter().map(linked).collect()
     }
 
-    async fn project(&self, events: impl IntoIterator<Item = LogEvent>) -> Result<Projected, ProjectError> {
+    /// Folds events that came in a message of the log as it is now.
+    async fn project(
+        &self,
+        events: impl IntoIterator<Item = LinkedEvent>,
+    ) -> Result<Projected, ProjectError> {
         let mut batch = Batch::default();
-        batch.add(events.into_iter().collect());
+        batch.add(Some(self.epoch().await), events.into_iter().collect());
         project(&self.log, &self.folding, &batch).await
+    }
+
+    async fn epoch(&self) -> Epoch {
+        primary::log_epoch(&self.log).await.unwrap()
     }
 
     /// Pulls until nothing is behind.
@@ -163,7 +176,7 @@ async fn messages_lost_repeated_and_reordered_end_in_the_fold_of_the_log() {
         for _ in 0..25 {
             // A message: some events after any place, whether they came before or are far ahead.
             let at = dice.below(log.len());
-            let some: Vec<LogEvent> = log[at..].iter().take(dice.below(30) + 1).cloned().collect();
+            let some: Vec<LinkedEvent> = log[at..].iter().take(dice.below(30) + 1).cloned().collect();
             pulled += stores.project(some).await.unwrap().pulled;
             let (log, meta) =
                 (fold_of_log(&stores.primary.pool).await, products_of_meta(&stores.meta.pool).await);
@@ -179,7 +192,8 @@ async fn messages_lost_repeated_and_reordered_end_in_the_fold_of_the_log() {
 async fn a_hole_in_a_message_is_pulled_at_once() {
     let stores = stores().await;
     stores.write(100).await;
-    let of_part_1: Vec<LogEvent> = stores.log().await.into_iter().filter(|e| e.part.get() == 1).collect();
+    let of_part_1: Vec<LinkedEvent> =
+        stores.log().await.into_iter().filter(|e| e.event.part.get() == 1).collect();
     let (first, rest) = (of_part_1[0].clone(), of_part_1[of_part_1.len() / 2..].to_vec());
     assert_eq!(stores.project([first]).await.unwrap().pulled, 0);
     let projected = stores.project(rest).await.unwrap();
@@ -200,7 +214,8 @@ async fn cut_off_while_it_waits_it_begins_again_where_it_stood() {
     ] {
         stores.write(40).await;
         // Every second event: the rest is pulled.
-        let message: Vec<LogEvent> = stores.log().await.into_iter().filter(|e| e.pos.0 % 2 == 0).collect();
+        let message: Vec<LinkedEvent> =
+            stores.log().await.into_iter().filter(|e| e.event.pos.0 % 2 == 0).collect();
         let (meta, at) = (products_of_meta(&stores.meta.pool).await, stores.positions().await);
 
         let mut held = database.pool.begin().await.unwrap();
@@ -282,7 +297,7 @@ async fn two_projectors_at_once_fold_each_event_once() {
             let mut folded = 0;
             for _ in 0..20 {
                 let at = dice.below(log.len());
-                let message: Vec<LogEvent> = log[at..].iter().take(50).cloned().collect();
+                let message: Vec<LinkedEvent> = log[at..].iter().take(50).cloned().collect();
                 folded += stores.project(message).await.unwrap().events;
             }
             folded
@@ -355,45 +370,6 @@ async fn a_product_that_meta_lost_is_rebuilt_from_the_log() {
 }
 
 #[tokio::test]
-async fn another_log_is_refused() {
-    let stores = stores().await;
-    stores.write(50).await;
-    stores.catch_up().await;
-    let at = async |stores: &Stores| meta::read_checkpoints(&stores.projection).await.unwrap();
-    same_log(&stores.log, &at(&stores).await).await.unwrap();
-
-    // Another event at a checkpoint's position, after which the log has grown.
-    stores.write(50).await;
-    sqlx::query("UPDATE checkpoint SET event_id = gen_random_uuid() WHERE part = 3")
-        .execute(&stores.meta.pool)
-        .await
-        .unwrap();
-    let error = same_log(&stores.log, &at(&stores).await).await.unwrap_err();
-    assert!(matches!(error, ProjectError::OtherLog { part, .. } if part.get() == 3), "{error}");
-    let mut batch = Batch::default();
-    batch.ask(product(3).part(), primary::log_heads(&stores.log).await.unwrap()[3]);
-    let before = products_of_meta(&stores.meta.pool).await;
-    assert!(matches!(
-        project(&stores.log, &stores.folding, &batch).await,
-        Err(ProjectError::OtherLog { .. })
-    ));
-    assert_eq!(products_of_meta(&stores.meta.pool).await, before);
-
-    // A head behind a checkpoint.
-    sqlx::query("UPDATE checkpoint SET pos = 10000 WHERE part = 4").execute(&stores.meta.pool).await.unwrap();
-    let checkpoints: Vec<_> = at(&stores).await.into_iter().filter(|c| c.part.get() == 4).collect();
-    assert!(matches!(same_log(&stores.log, &checkpoints).await, Err(ProjectError::OtherLog { .. })));
-
-    // Another epoch.
-    sqlx::query("UPDATE log_identity SET epoch = gen_random_uuid()")
-        .execute(&stores.primary.pool)
-        .await
-        .unwrap();
-    let checkpoints: Vec<_> = at(&stores).await.into_iter().filter(|c| c.part.get() == 60).collect();
-    assert!(matches!(same_log(&stores.log, &checkpoints).await, Err(ProjectError::OtherLog { .. })));
-}
-
-#[tokio::test]
 async fn roles_can_do_their_work_and_no_more() {
     let stores = stores().await;
     let read = stores.meta.pool_of("reviews_read");
@@ -416,39 +392,4 @@ async fn roles_can_do_their_work_and_no_more() {
     .await
     .unwrap();
     assert!(silent.is_empty(), "without a comment: {silent:?}");
-}
-
-#[test]
-fn a_batch_is_whole_only_without_a_hole() {
-    let event = |pos: i64| LogEvent {
-        part: product(1).part(),
-        pos: Position(pos),
-        product_id: product(1),
-        version: domain::Version(pos),
-        event_id: Uuid::from_u128(1),
-        event_type: String::new(),
-        payload: String::new(),
-        traceparent: None,
-        at: chrono::DateTime::UNIX_EPOCH,
-    };
-    let wanted = |positions: &[i64]| {
-        let mut batch = Batch::default();
-        batch.add(positions.iter().map(|pos| event(*pos)).collect());
-        batch.0.remove(&product(1).part()).unwrap_or_default()
-    };
-    let whole = |positions: &[i64], after: i64| {
-        wanted(positions).whole_after(Position(after)).map(|events| events.len())
-    };
-    let cases: BTreeMap<(&[i64], i64), Option<usize>> = BTreeMap::from([
-        ((&[][..], 0), Some(0)),
-        ((&[1, 2, 3][..], 0), Some(3)),
-        ((&[3, 2, 2, 1][..], 1), Some(2)),
-        ((&[1, 2, 3][..], 3), Some(0)),
-        ((&[1, 2, 3][..], 9), Some(0)),
-        ((&[2, 3][..], 0), None),
-        ((&[1, 3][..], 0), None),
-    ]);
-    for ((positions, after), expected) in cases {
-        assert_eq!(whole(positions, after), expected, "{positions:?} after {after}");
-    }
 }

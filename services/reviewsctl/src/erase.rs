@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::person::{Address, Primary};
 use crate::say;
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use domain::ReviewId;
 use primary::{AuditAction, Erased, erase_review};
 use serde::Serialize;
@@ -109,13 +109,7 @@ async fn confirmed(reviews: &[ReviewId]) -> anyhow::Result<bool> {
         say::note(format_args!("review {id}"));
     }
     let what = if reviews.len() == 1 { "this review" } else { "these reviews" };
-    say::note(format_args!("Erase {what} for good? This cannot be undone. Type yes:"));
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = answer.await?.context("cannot read the answer: run it again with --yes")?;
-    Ok(answer.trim().eq_ignore_ascii_case("yes"))
+    say::confirmed(format_args!("Erase {what} for good? This cannot be undone. Type yes:")).await
 }
 
 impl Report {

@@ -17,6 +17,7 @@ mod status;
 mod stores;
 
 mod generations;
+mod parked;
 mod person;
 mod replay;
 mod verify;
@@ -69,6 +70,9 @@ enum Command {
     Generations(generations::GenerationsCommand),
     /// Compare meta with what the reviews add up to
     Verify(verify::VerifyArgs),
+    /// Show what stands still, and let it go on
+    #[command(subcommand)]
+    Parked(parked::ParkedCommand),
     /// Erase reviews for good: a person's right
     Erase(erase::EraseArgs),
     /// Write out what is held of a person
@@ -136,6 +140,7 @@ async fn connected(command: &Command, config: &Config) -> anyhow::Result<ExitCod
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify(args) => Ok(well(verify::run(*args, config).await?)),
+        Command::Parked(command) => Ok(well(parked::run(command, config).await?)),
         Command::Erase(args) => {
             let all_known = erase::run(args, config).await?;
             Ok(well(all_known))

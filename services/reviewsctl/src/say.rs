@@ -23,6 +23,20 @@ pub(crate) fn note(line: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// Asks a question on the terminal, whose answer must be yes.
+///
+/// # Errors
+/// When the answer cannot be read.
+pub(crate) async fn confirmed(question: impl Display) -> anyhow::Result<bool> {
+    note(question);
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await?.context("cannot read the answer: run it again with --yes")?;
+    Ok(answer.trim().eq_ignore_ascii_case("yes"))
+}
+
 /// An error and its causes as one line, without those that the text before them ends with.
 pub(crate) fn error_line(error: &anyhow::Error) -> String {
     let mut line = String::new();

@@ -12,10 +12,12 @@ mod subscription;
 
 mod changes;
 
+mod dead_letters;
 mod depth;
 
 pub use changes::{ChangeReceiver, ChangeSender};
 pub use connection::{AddressInvalid, BrokerAddress, BrokerError};
+pub use dead_letters::{DeadLetter, DeadLetters, dead_letters, purge_dead_letters};
 pub use depth::{QueueDepth, queue_depths};
 pub use publisher::{Message, Outcome, Publisher};
 pub use subscription::{Delivery, Subscription};

@@ -8,7 +8,7 @@ use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use lapin::message;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Acker, Channel, Connection};
+use lapin::{Acker, BasicProperties, Channel, Connection};
 
 /// Messages of one queue that may be on their way or unacknowledged: bounds memory at 8 queues of
 /// them, at 200 events each.
@@ -84,17 +84,19 @@ impl Subscription {
     /// When the connection has ended, or a queue was deleted: begin again.
     pub async fn next(&mut self) -> Result<Delivery, BrokerError> {
         let delivery = self.deliveries.next().await.ok_or(BrokerError::Ended)??;
-        let epoch =
-            delivery.properties.headers().as_ref().and_then(|headers| headers.inner().get(EPOCH_HEADER));
-        let epoch = match epoch {
-            Some(AMQPValue::LongString(text)) => text.to_string().parse().ok(),
-            _ => None,
-        };
-        Ok(Delivery { epoch, body: delivery.data, acker: delivery.acker })
+        Ok(Delivery { epoch: epoch_of(&delivery.properties), body: delivery.data, acker: delivery.acker })
     }
 
     /// Ends the connection in order; what was not acknowledged goes to another.
     pub async fn close(self) {
         close(&self.connection).await;
+    }
+}
+
+/// The log that a message says it is of.
+pub(crate) fn epoch_of(properties: &BasicProperties) -> Option<Epoch> {
+    match properties.headers().as_ref()?.inner().get(EPOCH_HEADER) {
+        Some(AMQPValue::LongString(text)) => text.to_string().parse().ok(),
+        _ => None,
     }
 }

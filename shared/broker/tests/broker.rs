@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
-use broker::{BrokerAddress, BrokerError, Message, Outcome, Publisher, Subscription, queue_depths};
+use broker::{
+    BrokerAddress, BrokerError, DeadLetter, Message, Outcome, Publisher, Subscription, dead_letters,
+    purge_dead_letters, queue_depths,
+};
 use contract::{QUEUE_MESSAGES_MAX, queues};
 use domain::Epoch;
 use lapin::options::QueueDeleteOptions;
@@ -78,6 +81,44 @@ async fn a_rejected_message_becomes_a_dead_letter() {
         (depth(&host.address, "reviews.dead").await == 1).then_some(())
     })
     .await;
+}
+
+/// Letters that are looked at, of 30.
+const LOOKED_AT: u16 = 25;
+
+#[tokio::test]
+async fn dead_letters_are_looked_at_with_their_reasons_and_stay_in_order_however_often() {
+    let host = broker_host().await;
+    let publisher = Publisher::connect(&host.address, "test").await.unwrap();
+    let sent: Vec<Message> = (0..30).map(|n| message("meta.2", &n.to_string())).collect();
+    publisher.publish(&sent).await.unwrap();
+    let mut subscription = Subscription::connect(&host.address, "test").await.unwrap();
+    let begun = seconds();
+    for _ in 0..30 {
+        subscription.next().await.unwrap().reject().await.unwrap();
+    }
+    // Each look gives all back: it is over when they are there again.
+    let all_there = || async { (depth(&host.address, "reviews.dead").await == 30).then_some(()) };
+    let bodies = |letters: &[DeadLetter]| -> Vec<String> {
+        letters.iter().map(|letter| String::from_utf8(letter.body.clone()).unwrap()).collect()
+    };
+    let expected: Vec<String> = (0..LOOKED_AT).map(|n| n.to_string()).collect();
+    for look in 0..40 {
+        eventually("all dead letters", all_there).await;
+        let found = dead_letters(&host.address, "test", LOOKED_AT).await.unwrap();
+        assert_eq!((found.count, bodies(&found.letters)), (30, expected.clone()), "look {look}");
+        let DeadLetter { queue, reason, at, times, epoch, .. } = &found.letters[0];
+        assert_eq!((queue.as_deref(), reason.as_deref()), (Some("meta.2"), Some("rejected")));
+        assert_eq!((*times, *epoch), (Some(1), Some(Epoch::from_u128(9))));
+        assert!(at.is_some_and(|at| (begun - 1..=seconds() + 1).contains(&at)), "{at:?}");
+    }
+    eventually("all dead letters", all_there).await;
+    assert_eq!(purge_dead_letters(&host.address, "test").await.unwrap(), 30);
+    assert_eq!(dead_letters(&host.address, "test", LOOKED_AT).await.unwrap().count, 0);
+}
+
+fn seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 #[tokio::test]

@@ -105,20 +105,26 @@ pub async fn discarded_events(database: impl PgExecutor<'_>) -> Result<HashSet<E
     Ok(ids.fetch_all(database).await?.into_iter().collect())
 }
 
-/// Gives up the events for which a product stands still, in whatever generation. Returns how many; the product
-/// goes on when it is made anew.
+/// Gives up an event for which a product stands still in the generation that answers: another one may stand still
+/// for an event that is good, but later than its version of the fold. Returns how many are given up, none when it
+/// was before; the product goes on when it is made anew.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn discard_parked(pool: &PgPool, product_id: ProductId) -> Result<u64, sqlx::Error> {
+pub async fn discard_parked(
+    pool: &PgPool,
+    product_id: ProductId,
+    event_id: EventId,
+) -> Result<u64, sqlx::Error> {
     let discarded = sqlx::query!(
         "-- discarded_event.add
         INSERT INTO discarded_event (part, product_id, version, event_id, reason)
-        SELECT DISTINCT ON (version) part, product_id, version, event_id, reason FROM parked_product
-        WHERE part = $1 AND product_id = $2 ORDER BY version, generation
+        SELECT part, product_id, version, event_id, reason FROM parked_product JOIN active_generation USING (generation)
+        WHERE part = $1 AND product_id = $2 AND event_id = $3
         ON CONFLICT (part, product_id, version) DO NOTHING",
         product_id.part().get(),
         product_id.get(),
+        event_id,
     )
     .execute(pool)
     .await?;

@@ -8,6 +8,9 @@ use std::collections::{HashMap, HashSet};
 /// Why a product stands still whose events are not all there.
 const MISSING: &str = "events of the product are missing in the log itself";
 
+/// Why a product stands still whose characteristic's name no text column can hold.
+const UNSTORABLE: &str = "a characteristic's name has the character U+0000, which the database cannot hold";
+
 /// Products while events are folded into them.
 #[derive(Debug, Clone)]
 pub struct Folding {
@@ -69,6 +72,10 @@ impl Folding {
             Ok(read) => read,
             Err(unreadable) => return self.park(event, unreadable.to_string()),
         };
+        // The database would refuse the product's row after whatever event is the last of a batch: this one is why.
+        if !is_storable(&read) {
+            return self.park(event, UNSTORABLE.to_owned());
+        }
         match (self.apply)(&mut entry.meta, event.version, &read) {
             Ok(_) => {
                 entry.changed = true;
@@ -128,6 +135,15 @@ impl Folding {
         let entry = self.products.get(&product_id)?;
         let (pos, event_id) = entry.last?;
         Some(Parking { product_id, pos, version: entry.meta.version, event_id, reason })
+    }
+}
+
+fn is_storable(event: &Event) -> bool {
+    match event {
+        Event::CharacteristicsDefined { characteristics } => {
+            characteristics.iter().all(|characteristic| !characteristic.name.contains('\0'))
+        }
+        _ => true,
     }
 }
 

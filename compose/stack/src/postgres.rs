@@ -164,6 +164,8 @@ pub(crate) fn provision(stack: &Stack, role: Role) -> Result<()> {
         "SELECT 'CREATE ROLE {OWNER} LOGIN CREATEROLE' \
            WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{OWNER}') \\gexec\n\
          ALTER ROLE {OWNER} PASSWORD '{password}';\n\
+         -- `reviewsctl status` looks for sessions with old snapshots, which may be ended.\n\
+         GRANT pg_read_all_stats, pg_signal_backend TO {OWNER};\n\
          SELECT 'CREATE DATABASE {name} OWNER {OWNER}' \
            WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec\n"
     );

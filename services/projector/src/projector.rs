@@ -1,10 +1,13 @@
 //! The loop: fold what comes in, and pull what does not.
 
+use crate::canary::Canary;
 use crate::consume::Inbox;
+use crate::metrics::Metrics;
 use broker::Delivery;
 use changes::Announcer;
 use contract::{Store, read_batch};
 use postgres::{Fault, fault, in_time};
+use primary::HeadsAtBeat;
 use projection::{Batch, Looks, MetaConnection, ProjectError, Projected, look, project, same_log};
 use service::{Shutdown, log_chain};
 use sqlx::PgPool;
@@ -39,14 +42,31 @@ pub(crate) struct Projector {
     announcer: Announcer,
     /// Whether the last thing tried worked.
     works: Arc<AtomicBool>,
+    metrics: Arc<Metrics>,
     /// What is behind the log.
     looks: Looks,
+    canary: Canary,
 }
 
 impl Projector {
-    pub(crate) fn new(primary: PgPool, meta: PgPool, announcer: Announcer, works: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(
+        primary: PgPool,
+        meta: PgPool,
+        announcer: Announcer,
+        works: Arc<AtomicBool>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let folding = MetaConnection::of(&meta);
-        Projector { primary, meta, folding, announcer, works, looks: Looks::default() }
+        Projector {
+            primary,
+            meta,
+            folding,
+            announcer,
+            works,
+            metrics,
+            looks: Looks::default(),
+            canary: Canary::default(),
+        }
     }
 
     /// Folds until told to stop.
@@ -98,6 +118,9 @@ impl Projector {
                             log.pos = %parking.pos, event.id = %parking.event_id, reason = parking.reason,
                             "the product stands still");
         }
+        self.metrics.folded.inc_by(count(projected.events));
+        self.metrics.pulled.inc_by(count(projected.pulled));
+        self.metrics.parked.inc_by(count(projected.parkings.len()));
         tracing::debug!(events = projected.events, pulled = projected.pulled, "folded");
         Some(projected)
     }
@@ -105,13 +128,26 @@ impl Projector {
     /// Pulls what the log has and no message brought. Returns whether there is more to pull.
     async fn pull(&mut self, connected: bool, shutdown: &Shutdown) -> bool {
         let look = || look(&self.primary, &self.meta);
-        let Some((heads, checkpoints)) = self.until_it_works(shutdown, look).await else { return false };
-        let batch = self.looks.ask(&checkpoints, &heads, connected);
+        let Some((seen, checkpoints)) = self.until_it_works(shutdown, look).await else { return false };
+        let batch = self.looks.ask(&checkpoints, &seen.heads, connected);
+        if self.show_life(seen, shutdown).await.is_none() {
+            return false;
+        }
         if batch.0.is_empty() {
             return false;
         }
         let Some(projected) = self.fold(&batch, shutdown).await else { return false };
         self.looks.pulled(&batch, &projected.positions)
+    }
+
+    /// Carries the canary on to meta, when meta has what was before it; `None` when told to stop meanwhile.
+    async fn show_life(&mut self, seen: HeadsAtBeat, shutdown: &Shutdown) -> Option<()> {
+        let Some(target) = self.canary.target(seen) else { return Some(()) };
+        let store = || async { Ok(meta::store_beat(&self.meta, target.beat, &target.heads).await?) };
+        if self.until_it_works(shutdown, store).await? {
+            self.canary.reached();
+        }
+        Some(())
     }
 
     /// Runs `work` until it succeeds; `None` when told to stop meanwhile.
@@ -141,6 +177,10 @@ impl Projector {
             shutdown.unless_stopped(sleep(pause)).await?;
         }
     }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// Begins the first generation if there is none, and compares all checkpoints with the log.

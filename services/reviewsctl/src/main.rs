@@ -1,9 +1,10 @@
-//! The operations tool: `migrate`, `import`, `status`, `erase` and `export`, and `generate` for data to try
-//! them on.
+//! The operations tool: `migrate`, `import`, `status`, `follow`, `replay`, `verify`, `parked`, `erase` and `export`,
+//! and `generate` for data to try them on.
 
 mod config;
 mod progress;
 mod say;
+mod section;
 mod store;
 
 mod migrate;
@@ -13,6 +14,8 @@ mod generate;
 mod import;
 
 mod status;
+
+mod follow;
 
 mod stores;
 
@@ -55,8 +58,10 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Load a data set, beside live writers
     Import(import::ImportArgs),
-    /// Show how far the log and meta are
+    /// Show how well it all is, and how far the log and meta are
     Status(status::StatusArgs),
+    /// Show where one review is on its way from its row to meta
+    Follow(follow::FollowArgs),
     /// Make meta anew while it answers, or one product of it
     Replay(Box<replay::ReplayArgs>),
     /// Let the generation answer that did before the last swap
@@ -126,8 +131,13 @@ async fn connected(command: &Command, config: &Config) -> anyhow::Result<ExitCod
             Ok(ExitCode::SUCCESS)
         }
         Command::Status(args) => {
-            let (status, whole) = status::run(args, config).await?;
+            let (status, is_well) = status::run(args, config).await?;
             say::result(status)?;
+            Ok(well(is_well))
+        }
+        Command::Follow(args) => {
+            let (found, whole) = follow::run(args, config).await?;
+            say::result(found)?;
             Ok(well(whole))
         }
         Command::Replay(args) => Ok(well(replay::run(args, config).await?)),

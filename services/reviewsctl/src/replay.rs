@@ -240,7 +240,7 @@ pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
     }
     if !parked.is_empty() {
         say::result(format_args!(
-            "parked      {} products were left out: see `reviewsctl parked list`",
+            "parked      {} products were left out: `reviewsctl status` names them",
             parked.len()
         ))?;
     }

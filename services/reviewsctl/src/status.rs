@@ -1,13 +1,22 @@
 //! `reviewsctl status`: how far the log and meta are and what the broker holds, each said with where
 //! it was read. A store that is away is named, and the others still answer.
 
+mod readings;
+
+mod origin;
+mod snapshot;
+mod state;
+
 mod report;
+mod text;
+
 mod wait;
 
 use crate::config::Config;
 use crate::store::Store;
 use chrono::{DateTime, Utc};
 use domain::{PARTS, Position};
+use readings::Readings;
 use report::Report;
 use sqlx::{ConnectOptions as _, PgPool};
 use std::time::Duration;
@@ -33,7 +42,7 @@ pub(crate) struct StatusArgs {
     timeout: u64,
 }
 
-/// Returns the status, as text or JSON, and whether every store answered.
+/// Returns the status, as text or JSON, and whether all is well; after waiting, whether every store answered.
 pub(crate) async fn run(args: &StatusArgs, config: &Config) -> anyhow::Result<(String, bool)> {
     let stores = Stores::new(config)?;
     if args.wait {
@@ -41,21 +50,22 @@ pub(crate) async fn run(args: &StatusArgs, config: &Config) -> anyhow::Result<(S
     }
     let report = stores.report().await;
     let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
-    Ok((text, report.is_whole()))
+    Ok((text, if args.wait { report.is_whole() } else { report.is_well() }))
 }
 
-struct Stores {
-    primary: PgPool,
-    meta: PgPool,
-    broker: broker::BrokerAddress,
-    named: Named,
+/// Every store, for a look at it.
+pub(crate) struct Stores {
+    pub(crate) primary: PgPool,
+    pub(crate) meta: PgPool,
+    pub(crate) broker: broker::BrokerAddress,
+    pub(crate) named: Named,
 }
 
 /// How messages name them.
-struct Named {
-    primary: Store,
-    meta: Store,
-    broker: Store,
+pub(crate) struct Named {
+    pub(crate) primary: Store,
+    pub(crate) meta: Store,
+    pub(crate) broker: Store,
 }
 
 /// How far the log is, and meta in it.
@@ -66,7 +76,7 @@ struct Progress {
 }
 
 impl Stores {
-    fn new(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
         let (primary, meta, broker) = (config.primary()?, config.meta()?, config.broker()?);
         let named = Named {
             primary: Store::primary(&primary),
@@ -82,17 +92,11 @@ impl Stores {
     }
 
     async fn report(&self) -> Report {
-        let projection = self.projection().await;
-        // Without meta there is nothing to compare with, but the log still has a head.
-        let applied = projection
-            .as_ref()
-            .ok()
-            .map(|p| applied(p.as_ref()))
-            .unwrap_or_else(|| vec![Position(0); usize::from(PARTS)]);
-        let log = self.log(&applied).await;
-        let queues = broker::queue_depths(&self.broker, CONNECTION_NAME).await;
-        let queues = queues.map_err(|error| self.named.broker.broker_failed(error));
-        Report::new(Utc::now(), log, projection, queues)
+        let mut readings = Readings::take(self).await;
+        if readings.seen().canary_lags() {
+            readings.moves = readings::moves(self, &readings).await;
+        }
+        Report::new(&readings)
     }
 
     async fn progress(&self) -> anyhow::Result<Progress> {
@@ -103,27 +107,39 @@ impl Stores {
     }
 
     async fn projection(&self) -> anyhow::Result<Option<meta::ProjectionStatus>> {
-        match meta::projection_status(&self.meta).await {
-            Ok(projection) => Ok(projection),
-            Err(error) => Err(self.named.meta.failed(&cause(&self.meta, error).await)),
-        }
+        self.of_meta(meta::projection_status(&self.meta)).await
     }
 
     async fn log(&self, applied: &[Position]) -> anyhow::Result<Vec<primary::PartStatus>> {
-        match primary::log_status(&self.primary, applied).await {
-            Ok(log) => Ok(log),
+        self.of_primary(primary::log_status(&self.primary, applied)).await
+    }
+
+    /// A reading of the primary; an error says what is the matter with it.
+    pub(crate) async fn of_primary<T>(
+        &self,
+        reading: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> anyhow::Result<T> {
+        match reading.await {
+            Ok(read) => Ok(read),
             Err(error) => Err(self.named.primary.failed(&cause(&self.primary, error).await)),
+        }
+    }
+
+    /// The same of meta.
+    pub(crate) async fn of_meta<T>(
+        &self,
+        reading: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> anyhow::Result<T> {
+        match reading.await {
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.named.meta.failed(&cause(&self.meta, error).await)),
         }
     }
 
     /// The primary's clock, by which it dates events.
     async fn clock(&self) -> anyhow::Result<DateTime<Utc>> {
         // No table of ours: nothing that the checked macros could hold it against.
-        let now = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.primary).await;
-        match now {
-            Ok(now) => Ok(now),
-            Err(error) => Err(self.named.primary.failed(&cause(&self.primary, error).await)),
-        }
+        self.of_primary(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.primary)).await
     }
 }
 

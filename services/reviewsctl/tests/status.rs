@@ -5,47 +5,14 @@
 mod support;
 
 use broker::Subscription;
-use domain::Position;
-use meta::{Checkpoint, begin_first_generation, move_checkpoints, read_checkpoints};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
-use support::{finished, post, reviewsctl, stderr, url};
-use testkit::{TestDatabase, broker_host, meta_database, primary_database};
-
-/// Nothing listens there.
-const NO_BROKER: &str = "amqp://reviews@127.0.0.1:1/%2f";
+use support::stores::{NO_BROKER, asked, catch_up, databases};
+use support::{finished, post, stderr, url};
+use testkit::{broker_host, meta_database, primary_database};
 
 fn status(primary: &str, meta: &str, broker: &str, args: &[&str]) -> Command {
-    let mut command = reviewsctl();
-    command.env("PRIMARY_URL", primary).env("META_URL", meta).env("BROKER_URL", broker);
-    command.arg("status").args(args);
-    command
-}
-
-/// Gives every event a position and moves meta's checkpoints there, as a projector would.
-async fn catch_up(primary: &TestDatabase, meta: &TestDatabase) {
-    let mut connection = primary.pool.acquire().await.unwrap();
-    while !primary::sequence_events(&mut connection).await.unwrap().is_empty() {}
-    let mut moved = Vec::new();
-    for checkpoint in read_checkpoints(&meta.pool).await.unwrap() {
-        let last: Option<(i64, uuid::Uuid)> =
-            sqlx::query_as("SELECT pos, event_id FROM event_log WHERE part = $1 ORDER BY pos DESC LIMIT 1")
-                .bind(checkpoint.part.get())
-                .fetch_optional(&mut *connection)
-                .await
-                .unwrap();
-        if let Some((pos, event_id)) = last {
-            moved.push(Checkpoint { pos: Position(pos), event_id: Some(event_id), ..checkpoint });
-        }
-    }
-    move_checkpoints(&mut meta.pool.acquire().await.unwrap(), &moved).await.unwrap();
-}
-
-async fn databases() -> (TestDatabase, TestDatabase) {
-    let (primary, meta) = (primary_database().await, meta_database().await);
-    let epoch = primary::log_epoch(&primary.pool).await.unwrap();
-    begin_first_generation(&meta.pool, epoch).await.unwrap();
-    (primary, meta)
+    asked(primary, meta, broker, "status", args)
 }
 
 #[tokio::test]
@@ -54,6 +21,10 @@ async fn says_what_it_can_when_a_store_is_away_and_which_one_is() {
     post(&primary, 5, 4).await;
     catch_up(&primary, &meta).await;
     post(&primary, 5, 3).await;
+    sqlx::query("UPDATE outbox SET at = clock_timestamp() - interval '1 hour'")
+        .execute(&primary.pool)
+        .await
+        .unwrap();
     sqlx::query(
         "INSERT INTO parked_product (generation, part, product_id, pos, version, event_id, reason)
          SELECT generation, 5, 69, 7, 3, gen_random_uuid(), 'a reason' FROM active_generation",
@@ -72,7 +43,9 @@ async fn says_what_it_can_when_a_store_is_away_and_which_one_is() {
     assert_eq!(said["projection"]["is"]["parts"][5], json!({ "part": 5, "applied": 1 }));
     assert_eq!(said["lag"]["is"]["events"], 1);
     assert_eq!(said["lag"]["is"]["parts"][5]["events"], 1);
-    assert!(said["lag"]["is"]["oldest_seconds"].as_f64().unwrap() < 60.0, "{said}");
+    // By the clock that dated it.
+    let oldest = said["lag"]["is"]["oldest_seconds"].as_f64().unwrap();
+    assert!((3600.0..3660.0).contains(&oldest), "{said}");
     let parked = &said["parked"]["is"][0];
     assert_eq!((&parked["product"], &parked["reason"]), (&json!(69), &json!("a reason")));
     let away = said["queues"]["away"].as_str().unwrap();
@@ -86,7 +59,9 @@ async fn says_what_it_can_when_a_store_is_away_and_which_one_is() {
     let output = finished(status(&url(&primary), &gone, NO_BROKER, &[])).await;
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.starts_with("log         1 events, 1 without a position, 1 not published\n"), "{said}");
+    assert!(said.starts_with("state       meta-away: the meta database cannot be used: "), "{said}");
+    assert!(said.contains("\n            broker-away: the broker cannot be used: "), "{said}");
+    assert!(said.contains("\nlog         1 events, 1 without a position, 1 not published\n"), "{said}");
     assert!(said.contains("\nprojection  the meta database cannot be used ("), "{said}");
     assert!(said.contains("\n            read from meta: active_generation, checkpoint\n"), "{said}");
 }
@@ -98,11 +73,17 @@ async fn a_database_that_is_away_is_named_with_its_address_and_the_mend() {
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""));
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
-        said.starts_with(
-            "log         the primary database is away (127.0.0.1:1): connection refused; \
+        said.contains(
+            "\nlog         the primary database is away (127.0.0.1:1): connection refused; \
              start it (`cargo stack start primary`) or check PRIMARY_URL\n"
         ),
         "{said}"
+    );
+    let first = said.lines().next().unwrap();
+    assert_eq!(
+        first,
+        "state       primary-away: the primary database cannot be used: no reviews, votes and lists; \
+         `cargo stack start primary`"
     );
 }
 

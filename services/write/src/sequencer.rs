@@ -6,23 +6,31 @@ use service::Shutdown;
 use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// Pause between two rounds while there is something to do: events that come meanwhile share a
 /// statement and a commit.
 const BUSY_TICK: Duration = Duration::from_millis(10);
 /// Longest pause when this process wrote nothing: what other write services commit waits this long.
 const IDLE_TICK: Duration = Duration::from_millis(100);
+/// How often the canary beats, however little there is to do.
+const BEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Sequences until told to stop, and notifies `sequenced` after each round that moved something.
+/// Only a round that succeeded is followed by a beat.
 pub(crate) async fn run(
     mut connection: PgConnection,
     written: &Notify,
     sequenced: &Notify,
     shutdown: &Shutdown,
 ) -> Result<(), sqlx::Error> {
+    let mut beaten: Option<Instant> = None;
     while !shutdown.is_stopped() {
         let heads = in_time(STATEMENT_TIMEOUT, primary::sequence_events(&mut connection)).await?;
+        if beaten.is_none_or(|at| at.elapsed() >= BEAT_INTERVAL) {
+            in_time(STATEMENT_TIMEOUT, primary::beat(&mut connection)).await?;
+            beaten = Some(Instant::now());
+        }
         if heads.is_empty() {
             let next = tokio::time::timeout(IDLE_TICK, written.notified());
             let _ = shutdown.unless_stopped(next).await;
@@ -33,3 +41,6 @@ pub(crate) async fn run(
     }
     connection.close().await
 }
+
+#[cfg(test)]
+mod tests;

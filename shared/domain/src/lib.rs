@@ -13,8 +13,8 @@ mod projection;
 pub use average::{four_decimals, postgres_decimals};
 pub use event::{CharacteristicDefined, Event, EventUnreadable, PostedReview};
 pub use ids::{
-    CharacteristicId, Epoch, EventId, ID_MAX, IdInvalid, PARTS, Part, PhotoId, Position, ProductId, Rating,
-    ReviewId, Version, log_parts,
+    Beat, CharacteristicId, Epoch, EventId, ID_MAX, IdInvalid, PARTS, Part, PhotoId, Position, ProductId,
+    Rating, ReviewId, Version, log_parts,
 };
 pub use listed_review::{ListedReview, Photo};
 pub use log_event::{EventRef, LinkedEvent, LogEvent};

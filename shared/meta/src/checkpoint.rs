@@ -1,7 +1,7 @@
 //! How far each generation has come.
 
 use crate::unfit;
-use domain::{Epoch, EventId, Part, Position};
+use domain::{Epoch, EventId, PROJECTION_VERSIONS, Part, Position};
 use sqlx::{PgConnection, PgPool};
 
 /// A generation's place in one part of the log.
@@ -64,7 +64,7 @@ pub async fn lock_checkpoints(
     rows.into_iter().map(Checkpoint::try_from).collect()
 }
 
-/// Every checkpoint of the generations that are kept up to date, without a lock.
+/// Every checkpoint of the generations that are kept up to date and that this program writes, without a lock.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -74,8 +74,9 @@ pub async fn read_checkpoints(pool: &PgPool) -> Result<Vec<Checkpoint>, sqlx::Er
         "-- checkpoint.read
         SELECT c.generation, c.part, c.pos, c.epoch, c.event_id
         FROM checkpoint c JOIN generation g USING (generation)
-        WHERE g.state = 'live'
+        WHERE g.state = 'live' AND g.projection_version = ANY ($1)
         ORDER BY c.part, c.generation",
+        &PROJECTION_VERSIONS,
     )
     .fetch_all(pool)
     .await?;

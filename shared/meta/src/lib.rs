@@ -11,9 +11,12 @@ mod products;
 mod replay;
 mod swap;
 
+mod canary;
 mod status;
+mod trace;
 
 pub use answer::{MetaAnswer, product_answer, product_answers};
+pub use canary::{Canary, canary, store_beat};
 pub use checkpoint::{Checkpoint, checkpoints_of, lock_checkpoints, move_checkpoints, read_checkpoints};
 pub use generation::{
     GenerationInfo, GenerationState, active_generation, begin_first_generation, built_generation,
@@ -32,6 +35,7 @@ pub use replay::{
 };
 pub use status::{ProjectionStatus, projection_status};
 pub use swap::{Swap, SwapReason, Swapped, previous_generation, swap};
+pub use trace::{TracedProduct, traced_product};
 
 /// Creates and changes the tables of this database.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/meta");

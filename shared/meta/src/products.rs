@@ -185,17 +185,30 @@ pub async fn product_at(
     generation: i32,
     product_id: ProductId,
 ) -> Result<(StoredProduct, Position), sqlx::Error> {
-    let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    let stored = load_products(&mut transaction, generation, &[product_id]).await?.pop();
-    let applied = sqlx::query_scalar!(
-        "-- checkpoint.of_part
-        SELECT pos FROM checkpoint WHERE generation = $1 AND part = $2",
+    let row = sqlx::query!(
+        r#"-- product_meta.at
+        SELECT coalesce(c.pos, 0) AS "applied!", coalesce(m.version, 0) AS "version!",
+               coalesce(m.rating_1, 0) AS "rating_1!", coalesce(m.rating_2, 0) AS "rating_2!",
+               coalesce(m.rating_3, 0) AS "rating_3!", coalesce(m.rating_4, 0) AS "rating_4!",
+               coalesce(m.rating_5, 0) AS "rating_5!", coalesce(m.recommended_false, 0) AS "recommended_false!",
+               coalesce(m.recommended_true, 0) AS "recommended_true!",
+               coalesce(m.characteristics, '[]') AS "characteristics!: Json<Vec<CharacteristicMeta>>",
+               coalesce(m.parked, false) AS "parked!"
+        FROM (SELECT $1::integer AS generation, $2::smallint AS part, $3::bigint AS product_id) w
+        LEFT JOIN checkpoint c ON c.generation = w.generation AND c.part = w.part
+        LEFT JOIN product_meta m ON m.generation = w.generation AND m.part = w.part AND m.product_id = w.product_id"#,
         generation,
         product_id.part().get(),
+        product_id.get(),
     )
-    .fetch_optional(&mut *transaction)
+    .fetch_one(pool)
     .await?;
-    transaction.commit().await?;
-    let empty = StoredProduct { product_id, meta: ProductMeta::default(), parked: false };
-    Ok((stored.unwrap_or(empty), Position(applied.unwrap_or(0))))
+    let meta = ProductMeta {
+        version: Version(row.version),
+        ratings: [row.rating_1, row.rating_2, row.rating_3, row.rating_4, row.rating_5],
+        recommended_false: row.recommended_false,
+        recommended_true: row.recommended_true,
+        characteristics: row.characteristics.0,
+    };
+    Ok((StoredProduct { product_id, meta, parked: row.parked }, Position(row.applied)))
 }

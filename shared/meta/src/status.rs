@@ -1,6 +1,6 @@
 //! How far meta is, for people.
 
-use crate::checkpoint::{Checkpoint, read_checkpoints};
+use crate::checkpoint::{Checkpoint, checkpoints_of};
 use crate::park::{ParkedProduct, parked_products};
 use sqlx::PgPool;
 
@@ -28,8 +28,7 @@ pub async fn projection_status(pool: &PgPool) -> Result<Option<ProjectionStatus>
     let Some((generation, projection_version)) = crate::active_generation(pool).await? else {
         return Ok(None);
     };
-    let mut checkpoints = read_checkpoints(pool).await?;
-    checkpoints.retain(|c| c.generation == generation);
+    let checkpoints = checkpoints_of(pool, generation).await?;
     let parked = parked_products(pool, Some(generation), None, PARKED_SHOWN_MAX).await?;
     Ok(Some(ProjectionStatus { generation, projection_version, checkpoints, parked }))
 }

@@ -238,6 +238,8 @@ impl<'a> BinaryRow<'a> {
 mod tests {
     use super::*;
 
+    type Row = (i64, String, bool, Vec<u8>);
+
     fn rows() -> Vec<u8> {
         let mut rows = BinaryRows::default();
         for n in [7_i64, -1] {
@@ -250,7 +252,7 @@ mod tests {
         rows.finish()
     }
 
-    fn read(message: &[u8]) -> Result<Vec<(i64, String, bool, Vec<u8>)>, CopyMalformed> {
+    fn read(message: &[u8]) -> Result<Vec<Row>, CopyMalformed> {
         let mut all = Vec::new();
         BinaryReader::default().read(message, |row| {
             all.push((row.bigint()?, row.text()?.to_owned(), row.boolean()?, row.jsonb()?.to_vec()));

@@ -23,13 +23,16 @@ mod copy_log;
 mod log;
 mod snapshot;
 
+mod canary;
 mod latency;
 
 mod status;
+mod trace;
 
 pub mod import;
 
 pub use audit::{Audit, AuditAction, record_audit};
+pub use canary::{Canary, HeadsAtBeat, beat, canary, heads_at_beat};
 pub use command::{Age, Command, IdempotencyKey, Outcome, Reached, forget_keys};
 pub use copy_log::{CopyRange, copy_log, copy_product_events};
 pub use erase::{Erased, erase_review, operations_pool};
@@ -43,7 +46,10 @@ pub use publish::{hold_relay_lock, raise_published, skip_backlog, unpublished_ev
 pub use sequence::{SEQUENCE_EVENTS_MAX, sequence_events, sequence_part};
 pub use snapshot::{Snapshot, sum_reviews};
 pub use status::{PartStatus, log_status};
-pub use stream::{TableEstimates, product_reached, products_reached, random_products, table_estimates};
+pub use stream::{
+    TableEstimates, product_reached, products_after, products_reached, random_products, table_estimates,
+};
+pub use trace::{TracedEvent, TracedRow, published, traced_event, traced_row};
 pub use vote::{Vote, VoteKind, vote};
 
 /// Creates and changes the tables of this database.

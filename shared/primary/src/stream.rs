@@ -95,3 +95,26 @@ pub async fn random_products(pool: &PgPool, products_max: i64) -> Result<Vec<Pro
         .map(|id| id.try_into().map_err(|e| crate::unfit("product_stream", "product_id", id, e)))
         .collect()
 }
+
+/// The next products after one, in order of part and id.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn products_after(
+    pool: &PgPool,
+    after: Option<ProductId>,
+    products_max: i64,
+) -> Result<Vec<ProductId>, sqlx::Error> {
+    let ids = sqlx::query_scalar!(
+        "-- product_stream.after
+        SELECT product_id FROM product_stream WHERE (part, product_id) > ($1, $2) ORDER BY part, product_id LIMIT $3",
+        after.map_or(-1, |id| id.part().get()),
+        after.map_or(0, |id| id.get()),
+        products_max,
+    )
+    .fetch_all(pool)
+    .await?;
+    ids.into_iter()
+        .map(|id| id.try_into().map_err(|e| crate::unfit("product_stream", "product_id", id, e)))
+        .collect()
+}

@@ -299,6 +299,8 @@ async fn roles_can_do_their_work_and_no_more() {
         refused(role, "UPDATE log_head SET head = 0").await;
         refused(role, "DELETE FROM event_log").await;
         refused(role, "CREATE TABLE t ()").await;
+        refused(role, "UPDATE canary SET beat = 0").await;
+        refused(role, "DELETE FROM write_latency").await;
     }
     refused("reviews_read", "SELECT reviewer_email FROM reviews").await;
     refused("reviews_projector", "SELECT body FROM reviews").await;

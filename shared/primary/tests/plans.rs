@@ -8,7 +8,8 @@ use domain::{Position, ProductId, Rating, ReviewId, Version, log_parts};
 use primary::{
     Command, Erased, IdempotencyKey, ListQuery, LogRange, ReviewPage, Sort, Start, Vote, VoteKind,
     erase_review, export_reviews, list_reviews, log_status, one_review, post_review, product_events,
-    product_meta, products_reached, pull_events, reviews_of, sequence_events, unpublished_events,
+    product_meta, products_reached, pull_events, reviews_of, sequence_events, traced_event, traced_row,
+    unpublished_events,
 };
 use sqlx::PgPool;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -199,7 +200,8 @@ async fn the_log_is_read_from_where_it_is_asked_for(explained: &Explained) {
     };
     let plans = explained.plans("log.unpublished", offer).await;
     plans.scan_no_table().use_index("event_log_pkey").seek("event_log_pkey", "pos > ");
-    plans.read_at_most("event_log", 64 * 10).sort_at_most(64 * 10);
+    // Of each part the event before them as well.
+    plans.read_at_most("event_log", 64 * 11).sort_at_most(64 * 10);
 
     let behind: Vec<Position> = log_parts().map(|_| Position(500)).collect();
     let status = async |pool: &PgPool| {
@@ -207,6 +209,21 @@ async fn the_log_is_read_from_where_it_is_asked_for(explained: &Explained) {
     };
     let plans = explained.plans("log.status", status).await;
     plans.scan_no_table().read_at_most("event_log", 64).sort_at_most(64);
+
+    let follow = async |pool: &PgPool| {
+        let last: i64 = 4_999;
+        let id = sqlx::query_scalar::<_, i64>(
+            "SELECT review_id FROM reviews WHERE part = $1 AND product_id = $2 ORDER BY review_id OFFSET $3 LIMIT 1",
+        );
+        let id = id.bind(product(HUGE).part().get()).bind(HUGE).bind(last).fetch_one(pool).await.unwrap();
+        let review = id.try_into().unwrap();
+        assert_eq!(traced_row(pool, review).await.unwrap().unwrap().product_id, product(HUGE));
+        assert_eq!(traced_event(pool, product(HUGE), review).await.unwrap().unwrap().version, Version(5_000));
+    };
+    let plans = explained.plans("trace.event", follow).await;
+    plans.scan_no_table().use_index("event_log_version_key").read_at_most("event_log", 5_000).sort_at_most(1);
+    let plans = explained.plans("trace.row", follow).await;
+    plans.scan_no_table().use_index("reviews_review_id").read_at_most("reviews", 1).sort_at_most(0);
 
     let sequence = async |pool: &PgPool| {
         post(pool, product(5), &new_review(4)).await;

@@ -7,7 +7,7 @@ use crate::plan::{Whole, is_of, moved, new_events, plan, products_of};
 use domain::{Apply, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection};
 use meta::{Checkpoint, Parking, StoredProduct};
 use postgres::{Fault, fault};
-use primary::LogRange;
+use primary::{HeadsAtBeat, LogRange};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ pub enum ProjectError {
 /// What a batch came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projected {
-    /// Where each part now stands.
+    /// Where each part now stands, in the generation that is least far.
     pub positions: BTreeMap<Part, Position>,
     /// Products of those events, each with the last version of it that was passed.
     pub products: BTreeMap<ProductId, Version>,
@@ -180,7 +180,10 @@ async fn project_on(
         projected.events += new.len();
         projected.parkings.extend(parkings);
         projected.products.extend(new.iter().map(|event| (event.product_id, event.version)));
-        projected.positions.extend(moved.iter().map(|c| (c.part, c.pos)));
+        for checkpoint in moved {
+            let at = projected.positions.entry(checkpoint.part).or_insert(checkpoint.pos);
+            *at = (*at).min(checkpoint.pos);
+        }
     }
     transaction.commit().await?;
     Ok(projected)
@@ -197,18 +200,19 @@ pub async fn same_log(primary: &PgPool, checkpoints: &[Checkpoint]) -> Result<()
     checkpoints.iter().try_for_each(|checkpoint| is_of(checkpoint, pulled.epoch, &pulled.before))
 }
 
-/// The log's heads by part, and where all generations stand. A head that is behind a checkpoint is no log that only
+/// The log's heads with the canary's beat, and where all generations stand. A head that is behind a checkpoint is no log that only
 /// grew: then the checkpoints are compared with it.
 ///
 /// # Errors
 /// [`ProjectError`].
-pub async fn look(primary: &PgPool, meta: &PgPool) -> Result<(Vec<Position>, Vec<Checkpoint>), ProjectError> {
-    let (heads, checkpoints) = tokio::try_join!(primary::log_heads(primary), meta::read_checkpoints(meta))?;
+pub async fn look(primary: &PgPool, meta: &PgPool) -> Result<(HeadsAtBeat, Vec<Checkpoint>), ProjectError> {
+    let (seen, checkpoints) =
+        tokio::try_join!(primary::heads_at_beat(primary), meta::read_checkpoints(meta))?;
     // Meta may have moved on between the two looks: what counts is what the log has now.
-    if checkpoints.iter().any(|c| heads.get(c.part.index()).is_none_or(|head| *head < c.pos)) {
+    if checkpoints.iter().any(|c| seen.heads.get(c.part.index()).is_none_or(|head| *head < c.pos)) {
         same_log(primary, &checkpoints).await?;
     }
-    Ok((heads, checkpoints))
+    Ok((seen, checkpoints))
 }
 
 /// The batch's events by part, from the lowest checkpoint on and without a hole; what is missing is

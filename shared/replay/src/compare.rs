@@ -4,7 +4,7 @@ use crate::error::{self, ReplayError};
 use crate::gate::Gate;
 use crate::progress::Progress;
 use crate::stores::Stores;
-use domain::{Apply, EventId, EventRef, Part, ProductId, ProductMeta, Version, log_parts, projection};
+use domain::{Apply, EventId, EventRef, PARTS, Part, ProductId, ProductMeta, Version, log_parts, projection};
 use meta::{Phase, StoredProduct};
 use projection::Folding;
 use sqlx::PgConnection;
@@ -110,7 +110,9 @@ impl Comparison {
         let counts = error::primary(primary::table_estimates(&self.stores.primary).await)?;
         self.progress.begin(Phase::Verifying, 0, counts.products.unsigned_abs());
         let groups = usize::try_from(counts.reviews / GROUP_REVIEWS + 1).unwrap_or(usize::MAX);
-        let group_parts = log_parts().count().div_ceil(groups.max(WORKERS));
+        // Beside live writers as small as they can be, since it rests only between them.
+        let groups = if self.gate.is_free() { groups.max(WORKERS) } else { usize::from(PARTS) };
+        let group_parts = usize::from(PARTS).div_ceil(groups).max(1);
         let parts: Vec<Part> = log_parts().collect();
         let groups =
             Arc::new(Mutex::new(parts.chunks(group_parts).map(<[Part]>::to_vec).collect::<Vec<_>>()));

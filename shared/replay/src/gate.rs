@@ -33,28 +33,31 @@ struct State {
 
 impl Gate {
     /// A gate for the work at a replay's generation.
-    pub(crate) fn of_replay(
+    pub(crate) async fn of_replay(
         stores: &Stores,
         generation: i32,
         throttle: Option<Throttle>,
         progress: Arc<Progress>,
     ) -> Self {
-        Self::looking(stores, Some(generation), throttle, progress)
+        Self::looking(stores, Some(generation), throttle, progress).await
     }
 
     /// A gate for work that nobody pauses.
-    pub(crate) fn of_work(stores: &Stores, throttle: Option<Throttle>, progress: Arc<Progress>) -> Self {
-        Self::looking(stores, None, throttle, progress)
-    }
-
-    fn looking(
+    pub(crate) async fn of_work(
         stores: &Stores,
-        generation: Option<i32>,
         throttle: Option<Throttle>,
         progress: Arc<Progress>,
     ) -> Self {
-        // Until the first look, as if writers were busy.
-        let pace = throttle.as_ref().map_or(Pace::FULL, |_| Pace::CAUTIOUS);
+        Self::looking(stores, None, throttle, progress).await
+    }
+
+    async fn looking(
+        stores: &Stores,
+        generation: Option<i32>,
+        mut throttle: Option<Throttle>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let pace = pace(stores, &mut throttle).await;
         let (sender, state) = watch::channel(State { wanted: Wanted::Run, pace });
         let looking = tokio::spawn(look(stores.clone(), generation, throttle, sender));
         Gate { state, progress, generation: generation.unwrap_or(0), looking: Some(looking) }
@@ -69,7 +72,7 @@ impl Gate {
     /// Waits while a pause is wanted, and for all workers but the first while somebody writes.
     pub(crate) async fn pass_as(&self, worker: usize) -> Result<(), ReplayError> {
         self.pass().await?;
-        while worker > 0 && self.state.borrow().pace != Pace::FULL {
+        while worker > 0 && !self.is_free() {
             tokio::time::sleep(LOOK_EVERY).await;
             self.pass().await?;
         }
@@ -106,6 +109,11 @@ impl Gate {
         self.pass().await
     }
 
+    /// Whether nobody writes at the moment.
+    pub(crate) fn is_free(&self) -> bool {
+        self.state.borrow().pace == Pace::FULL
+    }
+
     /// Events that a range may have, so that its work ends soon where writers are busy.
     pub(crate) fn range_events(&self) -> i64 {
         self.state.borrow().pace.range_events()
@@ -134,13 +142,17 @@ async fn look(
             Some(generation) => meta::wanted(&stores.meta, generation).await,
             None => Ok(Wanted::Run),
         };
-        let pace = match &mut throttle {
-            None => Pace::FULL,
-            Some(throttle) => throttle.pace(primary::write_latency(&stores.primary).await.ok()),
-        };
+        let pace = pace(&stores, &mut throttle).await;
         sender.send_modify(|state| {
             state.wanted = wanted.unwrap_or(state.wanted);
             state.pace = pace;
         });
+    }
+}
+
+async fn pace(stores: &Stores, throttle: &mut Option<Throttle>) -> Pace {
+    match throttle {
+        None => Pace::FULL,
+        Some(throttle) => throttle.pace(primary::write_latency(&stores.primary).await.ok()),
     }
 }

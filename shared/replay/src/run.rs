@@ -165,8 +165,8 @@ impl Run {
         error::meta(meta::enter_phase(&self.stores.meta, self.replay.generation, phase, result).await)
     }
 
-    fn gate(&self) -> Gate {
-        Gate::of_replay(&self.stores, self.replay.generation, self.plan.throttle, self.progress.clone())
+    async fn gate(&self) -> Gate {
+        Gate::of_replay(&self.stores, self.replay.generation, self.plan.throttle, self.progress.clone()).await
     }
 
     /// Builds the parts that are not built yet. Returns how long building took in all.
@@ -190,7 +190,7 @@ impl Run {
             targets: self.replay.targets.clone(),
             from_reviews: self.plan.source == Source::Snapshot,
             spent: building,
-            gate: self.gate(),
+            gate: self.gate().await,
             progress: self.progress.clone(),
         };
         Ok(building + build(&Arc::new(job), &parts).await?)
@@ -201,7 +201,7 @@ impl Run {
     async fn catch_up(&self, active: i32) -> Result<(), ReplayError> {
         self.enter(Phase::CatchingUp, PhaseResult::default()).await?;
         let generation = self.replay.generation;
-        let (folding, gate) = (MetaConnection::of(&self.stores.meta), self.gate());
+        let (folding, gate) = (MetaConnection::of(&self.stores.meta), self.gate().await);
         let mut total = 0;
         loop {
             let behind = self.behind_the_log().await?;
@@ -279,7 +279,7 @@ impl Run {
         let comparison = Comparison::of(
             &self.stores,
             (generation, projection_version),
-            self.gate(),
+            self.gate().await,
             self.progress.clone(),
         )
         .await?;

@@ -10,7 +10,7 @@ const NOISE: Duration = Duration::from_micros(500);
 /// Rest for each unit of work: the least beside live writers, what it begins with, and the most.
 const REST_MIN: f64 = 1.0;
 const REST_BEGIN: f64 = 4.0;
-const REST_MAX: f64 = 200.0;
+const REST_MAX: f64 = 50.0;
 /// How fast the rest grows while commands are slow, and shrinks while they are quick.
 const GROW: f64 = 2.0;
 const SHRINK: f64 = 0.85;
@@ -30,8 +30,6 @@ pub(crate) struct Pace {
 impl Pace {
     /// As fast as it goes.
     pub(crate) const FULL: Pace = Pace { rest: 0.0, stop: false };
-    /// Before anything is known.
-    pub(crate) const CAUTIOUS: Pace = Pace { rest: REST_BEGIN, stop: false };
 
     /// How long to rest after so much work.
     pub(crate) fn rest_after(self, worked: Duration) -> Duration {

@@ -36,7 +36,7 @@ pub async fn verify(
     let began = Instant::now();
     let active =
         error::meta(meta::active_generation(&stores.meta).await)?.ok_or(ReplayError::NoGeneration)?;
-    let gate = Gate::of_work(stores, throttle, progress.clone());
+    let gate = Gate::of_work(stores, throttle, progress.clone()).await;
     let comparison = Comparison::of(stores, active, gate, progress.clone()).await?;
     let compared = match sample {
         None => comparison.all().await?,

@@ -55,6 +55,11 @@ impl<'a> BadDays<'a> {
         self.all_is_well();
     }
 
+    /// Does `work` with replays, under load.
+    pub(crate) fn replays(&self, name: &str, work: impl FnOnce(&Stack, &Load)) {
+        self.under_load(name, |load| work(self.stack, load));
+    }
+
     /// Everything is as the load was told. No load may be running.
     pub(crate) fn all_is_well(&self) {
         let ledger = self.ledger.lock().unwrap();

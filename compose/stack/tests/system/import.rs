@@ -46,7 +46,8 @@ pub(crate) fn an_import_is_killed_and_run_again(stack: &Stack) {
     assert!(free, "the next id of a review is taken");
 }
 
-fn reviewsctl(stack: &Stack) -> Command {
+/// The operations tool on this stack.
+pub(crate) fn reviewsctl(stack: &Stack) -> Command {
     let mut reviewsctl =
         Command::new(Path::new(&std::env::var_os("TEST_BIN_DIR").unwrap()).join("reviewsctl"));
     reviewsctl.arg("--env-file").arg(stack.data.join("reviewsctl.env")).stdin(Stdio::null());

@@ -28,6 +28,7 @@ mod freshness;
 mod bad_days;
 mod import;
 mod interrupted;
+mod replays;
 
 use bad_days::BadDays;
 use sql::Database;
@@ -90,6 +91,17 @@ fn own_writes_are_read() {
     check("without a token", || freshness::without_a_token_an_acknowledged_post_shows(front, &primary));
     check("with a token", || freshness::a_token_is_never_answered_with_less(front, &primary));
     check("with a token, the projector killed", || freshness::nor_without_a_projector(&stack, &primary));
+}
+
+/// Meta is made anew while it answers, and whoever does it is killed.
+#[test]
+fn meta_is_made_anew() {
+    let stack = Stack::prepare("replays");
+    check("the first `up`, with the sample", || stack.up());
+    let days = BadDays::new(&stack);
+    check("a replay killed twenty times", || days.replays("killed replays", replays::killed_twenty_times));
+    check("swaps while metas are read", || days.replays("swaps", replays::swapped_unnoticed));
+    check("everything is whole", || bad_days::everything_is_whole(&stack));
 }
 
 /// Everything that can be killed or taken away is, while reviews are posted: no acknowledged one is lost,

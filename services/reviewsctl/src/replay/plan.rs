@@ -28,7 +28,7 @@ pub(super) async fn run(named: &Named, plan: &Plan, json: bool) -> anyhow::Resul
             "would go on with generation {generation}: {events_done} of {events} events are built"
         ))?,
         None => {
-            say::result(format_args!("would build a generation of {events} events and {products} products"))?
+            say::result(format_args!("would build a generation of {events} events and {products} products"))?;
         }
     }
     say::result(format_args!(

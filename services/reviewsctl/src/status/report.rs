@@ -1,140 +1,185 @@
-//! The status, as text and as JSON.
+//! The status, as it is shown and as JSON.
 
-use anyhow::Error;
+use super::applied;
+use super::origin::Origin;
+use super::readings::{Readings, events_behind};
+use super::snapshot::Snapshot;
+use super::state::State;
+use crate::section::Section;
 use broker::QueueDepth;
 use chrono::{DateTime, Utc};
+use domain::PROJECTION_VERSION;
 use meta::ProjectionStatus;
-use primary::PartStatus;
+use primary::{PartStatus, WriteLatency};
 use serde::Serialize;
-use std::fmt;
+use std::time::Duration;
 
 /// All that is known. A section that could not be read says why.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    log: Section<Log>,
-    projection: Section<Option<Projection>>,
-    lag: Section<Lag>,
-    parked: Section<Vec<Parked>>,
-    queues: Section<Vec<Queue>>,
+    pub(super) state: State,
+    pub(super) alarms: Vec<Alarm>,
+    pub(super) log: Section<Log>,
+    pub(super) projection: Section<Option<Projection>>,
+    pub(super) origin: Section<Option<OriginFound>>,
+    pub(super) lag: Section<Lag>,
+    pub(super) canary: OfBoth<Canary>,
+    pub(super) writers: Section<Writers>,
+    pub(super) parked: Section<Vec<Parked>>,
+    pub(super) queues: Section<Vec<Queue>>,
+    pub(super) snapshots: OfBoth<Snapshots>,
 }
 
-/// Something, and where it was read.
+/// Something that somebody has to do something about.
 #[derive(Debug, Serialize)]
-struct Section<T> {
-    read_from: &'static str,
-    #[serde(flatten)]
-    read: Read<T>,
+pub(super) struct Alarm {
+    pub(super) state: State,
+    pub(super) meaning: &'static str,
+    pub(super) command: Option<&'static str>,
 }
 
+/// The same thing of both databases.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Read<T> {
-    Is(T),
-    Away(String),
-}
-
-#[derive(Debug, Serialize)]
-struct Log {
-    head: i64,
-    unsequenced: i64,
-    unpublished: i64,
-    parts: Vec<LogPart>,
+pub(super) struct OfBoth<T> {
+    pub(super) primary: Section<T>,
+    pub(super) meta: Section<T>,
 }
 
 #[derive(Debug, Serialize)]
-struct LogPart {
-    part: i16,
-    head: i64,
-    published: i64,
-    unsequenced: i64,
+pub(super) struct Log {
+    pub(super) head: i64,
+    pub(super) unsequenced: i64,
+    pub(super) unpublished: i64,
+    pub(super) parts: Vec<LogPart>,
 }
 
 #[derive(Debug, Serialize)]
-struct Projection {
-    generation: i32,
-    projection_version: i32,
-    parts: Vec<ProjectionPart>,
+pub(super) struct LogPart {
+    pub(super) part: i16,
+    pub(super) head: i64,
+    pub(super) published: i64,
+    pub(super) unsequenced: i64,
 }
 
 #[derive(Debug, Serialize)]
-struct ProjectionPart {
-    part: i16,
-    applied: i64,
+pub(super) struct Projection {
+    pub(super) generation: i32,
+    pub(super) projection_version: i32,
+    /// The version that this program has.
+    pub(super) program_version: i32,
+    pub(super) parts: Vec<ProjectionPart>,
 }
 
 #[derive(Debug, Serialize)]
-struct Lag {
-    events: i64,
-    oldest_seconds: Option<f64>,
-    parts: Vec<LagPart>,
+pub(super) struct ProjectionPart {
+    pub(super) part: i16,
+    pub(super) applied: i64,
 }
 
 #[derive(Debug, Serialize)]
-struct LagPart {
-    part: i16,
-    events: i64,
-    oldest_seconds: Option<f64>,
+pub(super) struct Lag {
+    pub(super) events: i64,
+    pub(super) oldest_seconds: Option<f64>,
+    pub(super) parts: Vec<LagPart>,
 }
 
 #[derive(Debug, Serialize)]
-struct Parked {
-    product: i64,
-    part: i16,
-    position: i64,
-    version: i64,
-    reason: String,
-    since: DateTime<Utc>,
+pub(super) struct LagPart {
+    pub(super) part: i16,
+    pub(super) events: i64,
+    pub(super) oldest_seconds: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
-struct Queue {
-    queue: String,
-    messages: u32,
-    consumers: u32,
+pub(super) struct Parked {
+    pub(super) product: i64,
+    pub(super) part: i16,
+    pub(super) position: i64,
+    pub(super) version: i64,
+    pub(super) reason: String,
+    pub(super) since: DateTime<Utc>,
 }
 
-impl<T> Section<T> {
-    fn new(read_from: &'static str, read: Result<T, String>) -> Self {
-        Self { read_from, read: read.map_or_else(Read::Away, Read::Is) }
-    }
+#[derive(Debug, Serialize)]
+pub(super) struct Queue {
+    pub(super) queue: String,
+    pub(super) messages: u32,
+    pub(super) consumers: u32,
+}
 
-    const fn away(&self) -> Option<&String> {
-        match &self.read {
-            Read::Is(_) => None,
-            Read::Away(why) => Some(why),
-        }
-    }
+#[derive(Debug, Serialize)]
+pub(super) struct OriginFound {
+    pub(super) same_log: bool,
+    /// Where it differs or breaks off.
+    pub(super) why: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Canary {
+    pub(super) beat: i64,
+    pub(super) age_seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Writers {
+    pub(super) writers: u32,
+    /// Those that have told nothing for some seconds.
+    pub(super) silent: u32,
+    pub(super) commands: u64,
+    pub(super) worst_p99_ms: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Snapshots {
+    pub(super) oldest: Option<Snapshot>,
+    /// Whether sessions of all roles could be looked at.
+    pub(super) sees_all: bool,
 }
 
 impl Report {
-    pub(super) fn new(
-        now: DateTime<Utc>,
-        log: Result<Vec<PartStatus>, Error>,
-        projection: Result<Option<ProjectionStatus>, Error>,
-        queues: Result<Vec<QueueDepth>, Error>,
-    ) -> Self {
-        let log = log.map_err(|e| format!("{e:#}"));
-        let projection = projection.map_err(|e| format!("{e:#}"));
-        let lag = match (&log, &projection) {
-            (Ok(parts), Ok(Some(projection))) => Ok(lag(now, parts, projection)),
+    pub(super) fn new(readings: &Readings) -> Self {
+        let seen = readings.seen();
+        let alarm = |state: State| Alarm { state, meaning: state.meaning(), command: state.command() };
+        let lag = match (&readings.log, &readings.projection) {
+            (Ok(parts), Ok(Some(projection))) => Ok(lag(parts, projection)),
             (Ok(_), Ok(None)) => Err("meta has no generation yet: no projector has run".to_owned()),
             (Err(why), _) | (_, Err(why)) => Err(why.clone()),
         };
-        let parked = projection.as_ref().map_err(Clone::clone);
-        let parked = parked.map(|p| p.iter().flat_map(|p| &p.parked).map(parked_product).collect());
-        let queues = queues.map_err(|e| format!("{e:#}"));
+        let parked = |p: &Option<ProjectionStatus>| {
+            p.iter().flat_map(|p| &p.parked).map(parked_product).collect::<Vec<_>>()
+        };
         Self {
-            log: Section::new("primary: log_head, log_published, outbox", log.map(|parts| whole_log(&parts))),
-            projection: Section::new(
-                "meta: active_generation, checkpoint",
-                projection.map(|p| p.as_ref().map(whole_projection)),
+            state: seen.state(),
+            alarms: seen.alarms().into_iter().map(alarm).collect(),
+            log: section("primary: log_head, log_published, outbox", &readings.log, |log| whole_log(log)),
+            projection: section("meta: active_generation, checkpoint", &readings.projection, |projection| {
+                projection.as_ref().map(whole_projection)
+            }),
+            origin: section(
+                "primary: log_identity, event_log, at meta: checkpoint",
+                &readings.origin,
+                |origin| origin.as_ref().map(origin_found),
             ),
             lag: Section::new("primary: event_log and outbox, behind meta: checkpoint", lag),
-            parked: Section::new("meta: parked_product", parked),
-            queues: Section::new(
-                "broker: passive declaration",
-                queues.map(|q| q.into_iter().map(queue).collect()),
-            ),
+            canary: OfBoth {
+                primary: section("primary: canary", &readings.canary_in_primary, |c| Canary {
+                    beat: c.beat.0,
+                    age_seconds: c.age.as_secs_f64(),
+                }),
+                meta: section("meta: canary", &readings.canary_in_meta, |c| Canary {
+                    beat: c.beat.0,
+                    age_seconds: c.age.as_secs_f64(),
+                }),
+            },
+            writers: section("primary: write_latency", &readings.writers, writers),
+            parked: section("meta: parked_product", &readings.projection, parked),
+            queues: section("broker: passive declaration", &readings.queues, |q| {
+                q.iter().map(queue).collect()
+            }),
+            snapshots: OfBoth {
+                primary: section("primary: pg_stat_activity", &readings.snapshot_of_primary, snapshots),
+                meta: section("meta: pg_stat_activity", &readings.snapshot_of_meta, snapshots),
+            },
         }
     }
 
@@ -142,6 +187,19 @@ impl Report {
     pub(super) const fn is_whole(&self) -> bool {
         self.log.away().is_none() && self.projection.away().is_none() && self.queues.away().is_none()
     }
+
+    /// Whether nobody has to do anything.
+    pub(super) const fn is_well(&self) -> bool {
+        !self.state.is_alarm()
+    }
+}
+
+fn section<T, U>(
+    read_from: &'static str,
+    read: &Result<T, String>,
+    show: impl FnOnce(&T) -> U,
+) -> Section<U> {
+    Section::new(read_from, read.as_ref().map(show).map_err(Clone::clone))
 }
 
 fn whole_log(parts: &[PartStatus]) -> Log {
@@ -167,21 +225,21 @@ fn whole_projection(projection: &ProjectionStatus) -> Projection {
     Projection {
         generation: projection.generation,
         projection_version: projection.projection_version,
+        program_version: PROJECTION_VERSION,
         parts: parts.map(|c| ProjectionPart { part: c.part.get(), applied: c.pos.0 }).collect(),
     }
 }
 
-/// Events behind are counted from the positions; their age is the log's, not the messages'.
-fn lag(now: DateTime<Utc>, parts: &[PartStatus], projection: &ProjectionStatus) -> Lag {
+/// Events behind are counted from the positions; their age is the log's, not the messages', by the clock
+/// that dated them.
+fn lag(parts: &[PartStatus], projection: &ProjectionStatus) -> Lag {
+    let applied = applied(Some(projection));
     let behind: Vec<LagPart> = parts
         .iter()
-        .map(|p| {
-            let applied = projection.checkpoints.iter().find(|c| c.part == p.part).map_or(0, |c| c.pos.0);
-            LagPart {
-                part: p.part.get(),
-                events: (p.head.0 - applied).max(0) + p.unsequenced,
-                oldest_seconds: p.oldest_behind.map(|at| (now - at).as_seconds_f64().max(0.0)),
-            }
+        .map(|p| LagPart {
+            part: p.part.get(),
+            events: events_behind(p, applied[p.part.index()]),
+            oldest_seconds: p.oldest_age.map(|age| age.as_secs_f64()),
         })
         .collect();
     Lag {
@@ -189,6 +247,24 @@ fn lag(now: DateTime<Utc>, parts: &[PartStatus], projection: &ProjectionStatus) 
         oldest_seconds: behind.iter().filter_map(|p| p.oldest_seconds).max_by(f64::total_cmp),
         parts: behind,
     }
+}
+
+fn origin_found(origin: &Origin) -> OriginFound {
+    match origin {
+        Origin::SameLog => OriginFound { same_log: true, why: None },
+        Origin::OtherLog(why) => OriginFound { same_log: false, why: Some(why.clone()) },
+        Origin::LogBroken(why) => OriginFound { same_log: true, why: Some(why.clone()) },
+    }
+}
+
+fn writers(latency: &WriteLatency) -> Writers {
+    let WriteLatency { worst_p99, commands, writers, silent } = *latency;
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    Writers { writers, silent, commands, worst_p99_ms: worst_p99.map(millis) }
+}
+
+fn snapshots((sees_all, oldest): &(bool, Option<Snapshot>)) -> Snapshots {
+    Snapshots { oldest: oldest.clone(), sees_all: *sees_all }
 }
 
 fn parked_product(parked: &meta::ParkedProduct) -> Parked {
@@ -202,68 +278,6 @@ fn parked_product(parked: &meta::ParkedProduct) -> Parked {
     }
 }
 
-fn queue(depth: QueueDepth) -> Queue {
-    Queue { queue: depth.queue, messages: depth.messages, consumers: depth.consumers }
-}
-
-/// One line for each thing, and a line for each part that is behind.
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        line(f, "log", &self.log, |f, log| {
-            let Log { head, unsequenced, unpublished, .. } = log;
-            write!(f, "{head} events, {unsequenced} without a position, {unpublished} not published")
-        })?;
-        line(f, "projection", &self.projection, |f, projection| match projection {
-            None => write!(f, "no generation yet: no projector has run"),
-            Some(Projection { generation, projection_version, parts }) => {
-                let applied: i64 = parts.iter().map(|p| p.applied).sum();
-                write!(f, "generation {generation} (version {projection_version}), {applied} events applied")
-            }
-        })?;
-        line(f, "lag", &self.lag, |f, lag| {
-            write!(f, "{} events{}", lag.events, oldest(lag.oldest_seconds))?;
-            for LagPart { part, events, oldest_seconds } in lag.parts.iter().filter(|p| p.events > 0) {
-                write!(f, "\n{:<12}part {part}: {events} events{}", "", oldest(*oldest_seconds))?;
-            }
-            Ok(())
-        })?;
-        line(f, "parked", &self.parked, |f, parked| {
-            write!(f, "{} products", parked.len())?;
-            for Parked { product, position, version, reason, since, .. } in parked {
-                let since = since.format("%Y-%m-%dT%H:%M:%SZ");
-                write!(
-                    f,
-                    "\n{:<12}product {product} at version {version}, position {position}, since {since}: {reason}",
-                    ""
-                )?;
-            }
-            Ok(())
-        })?;
-        line(f, "queues", &self.queues, |f, queues| {
-            write!(f, "{} messages", queues.iter().map(|q| u64::from(q.messages)).sum::<u64>())?;
-            for Queue { queue, messages, consumers } in queues {
-                write!(f, "\n{:<12}{queue}: {messages} messages, {consumers} consumers", "")?;
-            }
-            Ok(())
-        })
-    }
-}
-
-fn line<T>(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    section: &Section<T>,
-    show: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
-) -> fmt::Result {
-    let separator = if name == "log" { "" } else { "\n" };
-    write!(f, "{separator}{name:<12}")?;
-    match &section.read {
-        Read::Is(value) => show(f, value)?,
-        Read::Away(why) => f.write_str(why)?,
-    }
-    write!(f, "\n{:<12}read from {}", "", section.read_from)
-}
-
-fn oldest(seconds: Option<f64>) -> String {
-    seconds.map_or_else(String::new, |seconds| format!(", the oldest {seconds:.1} s ago"))
+fn queue(depth: &QueueDepth) -> Queue {
+    Queue { queue: depth.queue.clone(), messages: depth.messages, consumers: depth.consumers }
 }

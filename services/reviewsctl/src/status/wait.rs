@@ -103,6 +103,7 @@ mod tests {
             published: Position(0),
             unsequenced,
             oldest_behind: oldest,
+            oldest_age: None,
         };
         Progress { parts: vec![status], applied: Some(vec![Position(applied)]) }
     }

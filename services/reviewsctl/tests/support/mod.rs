@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod stores;
+
 use sqlx::ConnectOptions as _;
 use sqlx::PgPool;
 use std::fs;

@@ -346,16 +346,35 @@ async fn what_cannot_be_read_parks_its_product_and_no_other() {
 async fn what_the_database_does_not_take_parks_its_product_and_no_other() {
     let stores = stores().await;
     stores.write(20).await;
-    // JSON may say U+0000, which the column of meta cannot hold.
-    let payload = r#"{"characteristics":[{"id":777,"name":"a\u0000b"}]}"#;
-    stores.append(7, "CharacteristicsDefined.v1", payload).await;
+    let refuse = "ALTER TABLE product_meta ADD CONSTRAINT refuse CHECK (product_id <> 7 OR version < 5)";
+    sqlx::raw_sql(refuse).execute(&stores.meta.pool).await.unwrap();
     stores.write(20).await;
     stores.catch_up().await;
     let parked = stores.parked().await;
     assert_eq!(parked.iter().map(|(id, ..)| *id).collect::<Vec<_>>(), [7]);
+    assert!(parked[0].2.contains("refuse"), "{parked:?}");
     let meta = products_of_meta(&stores.meta.pool).await;
     assert_eq!(meta.len(), 9);
     assert!(meta.values().all(|meta| meta.ratings.iter().sum::<i64>() == 4));
+}
+
+#[tokio::test]
+async fn a_character_that_no_column_holds_is_the_fault_of_its_event_and_of_none_after_it() {
+    let stores = stores().await;
+    stores.write(20).await;
+    // JSON may say U+0000, which the column of meta cannot hold.
+    let payload = r#"{"characteristics":[{"id":777,"name":"a\u0000b"}]}"#;
+    stores.append(7, "CharacteristicsDefined.v1", payload).await;
+    let (part, head) = (product(7).part(), primary::log_heads(&stores.log).await.unwrap()[7]);
+    stores.write(20).await;
+    stores.catch_up().await;
+    let reason = "a characteristic's name has the character U+0000, which the database cannot hold";
+    assert_eq!(stores.parked().await, [(7, head.0, reason.to_owned())], "of part {part}");
+    let meta = products_of_meta(&stores.meta.pool).await;
+    assert_eq!(meta.len(), 9);
+    assert!(meta.values().all(|meta| meta.ratings.iter().sum::<i64>() == 4));
+    let answer = meta::product_answer(&stores.projection, product(7)).await.unwrap().unwrap();
+    assert_eq!(answer.meta.ratings.iter().sum::<i64>(), 2, "as it was before that event");
 }
 
 #[tokio::test]
@@ -377,6 +396,7 @@ async fn roles_can_do_their_work_and_no_more() {
     for statement in [
         "UPDATE product_meta SET version = 9",
         "DELETE FROM checkpoint",
+        "UPDATE canary SET beat = 0",
         "INSERT INTO generation (projection_version) VALUES (1)",
     ] {
         let error = sqlx::query(statement).execute(&read).await.expect_err(statement);

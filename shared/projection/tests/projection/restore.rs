@@ -69,7 +69,7 @@ impl Stores {
 
 #[track_caller]
 fn assert_is_other<T: std::fmt::Debug>(result: Result<T, ProjectError>) {
-    let error = result.expect_err("the other log was taken");
+    let error = result.unwrap_err();
     assert!(matches!(error, ProjectError::OtherLog { .. }), "{error:?}");
     assert!(error.to_string().ends_with(" by `cargo reviewsctl replay --fresh`"), "{error}");
 }
@@ -106,7 +106,7 @@ async fn another_event_at_a_checkpoint_is_refused_also_when_the_log_has_grown_pa
         .await
         .unwrap();
     assert_is_other(same_log(&stores.log, &[at]).await);
-    let last = stores.log().await.into_iter().filter(|e| e.event.part == part).next_back().unwrap();
+    let last = stores.log().await.into_iter().rfind(|e| e.event.part == part).unwrap();
     assert_is_other(stores.send(Some(stores.epoch().await), vec![last]).await);
     stores.write(50).await;
     stores.assert_refused(&[part]).await;

@@ -1,0 +1,142 @@
+//! Replays of the running system: killed again and again, and in the end right; readers notice nothing.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::http::{Front, Request};
+use crate::import::reviewsctl;
+use crate::load::{Load, PRODUCTS};
+use crate::sql::Database;
+use crate::stack::{Stack, succeeds};
+use crate::wait::pause;
+
+/// How often a replay is killed at work.
+const KILLS: usize = 20;
+/// Longest time that a replay is let work before it is killed.
+const WORK_MAX: Duration = Duration::from_millis(900);
+
+/// `kill -9` of the replay at random moments twenty times, under live writes; then to its end: nothing differs.
+pub(crate) fn killed_twenty_times(stack: &Stack, load: &Load) {
+    let mut moments = Moments(0x5eed_2019);
+    let (mut kills, mut finished) = (0, 0);
+    let meta = Database::meta(stack);
+    let first = meta.number("SELECT generation FROM active_generation");
+    while kills < KILLS {
+        let mut work = replay(stack).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        if ended_within(&mut work, moments.next(WORK_MAX)) {
+            finished += 1;
+            succeeds(&mut tool(stack, &["generations", "prune"]));
+            continue;
+        }
+        work.kill().unwrap();
+        work.wait().unwrap();
+        kills += 1;
+    }
+    load.progresses(10, "after twenty kills of a replay");
+    let json = last_line(&succeeds(&mut replay(stack)));
+    assert_eq!(json["differences"], 0, "{json}");
+    let verified = last_line(&succeeds(&mut tool(stack, &["verify", "--json", "--unthrottled"])));
+    assert!(verified["differences"] == 0 && verified["products"].as_i64().unwrap() > 100, "{verified}");
+    assert!(meta.number("SELECT generation FROM active_generation") > first);
+    succeeds(&mut tool(stack, &["generations", "prune"]));
+    assert_eq!(meta.number("SELECT count(*) FROM generation"), 1);
+    let left = meta.number("SELECT count(*) FROM product_meta m WHERE NOT EXISTS (SELECT FROM active_generation a WHERE a.generation = m.generation)");
+    assert_eq!(left, 0, "rows of generations that are gone");
+    eprintln!("        {kills} kills, {finished} replays ended before theirs; the last one: {json}");
+}
+
+/// Swaps and rollbacks while every product's meta is read: no read fails, and no product goes back.
+pub(crate) fn swapped_unnoticed(stack: &Stack, _: &Load) {
+    let front = stack.front;
+    let ended = AtomicBool::new(false);
+    let reads = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|n| {
+                scope.spawn({
+                    let ended = &ended;
+                    move || read(front, n, ended)
+                })
+            })
+            .collect();
+        let json = last_line(&succeeds(&mut replay(stack)));
+        assert_eq!(json["differences"], 0, "{json}");
+        for _ in 0..10 {
+            let json = last_line(&succeeds(&mut tool(stack, &["rollback", "--json"])));
+            assert!(json["swap_ms"].as_f64().is_some(), "{json}");
+        }
+        ended.store(true, Ordering::Relaxed);
+        readers.into_iter().map(|reader| reader.join().unwrap()).sum::<usize>()
+    });
+    assert!(reads > 100, "only {reads} reads");
+    eprintln!("        {reads} reads beside a replay and eleven swaps");
+}
+
+/// Reads metas until told to stop: each must answer, with at least as many reviews as before.
+fn read(front: Front, reader: usize, ended: &AtomicBool) -> usize {
+    let products: Vec<i64> = PRODUCTS.collect();
+    let mut before = vec![0; products.len()];
+    let mut reads = 0;
+    while !ended.load(Ordering::Relaxed) {
+        let at = (reads + reader) % products.len();
+        let answer = front.ask(&Request::get(&format!("/reviews/{}/meta", products[at])));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let meta = answer.json();
+        let sum = |of: &serde_json::Value| -> i64 {
+            of.as_object()
+                .into_iter()
+                .flat_map(|o| o.values())
+                .map(|v| v.as_str().unwrap().parse::<i64>().unwrap())
+                .sum()
+        };
+        let (rated, recommended) = (sum(&meta["ratings"]), sum(&meta["recommended"]));
+        assert!(
+            rated == recommended && rated >= before[at],
+            "product {}: {before:?}, then {meta}",
+            products[at]
+        );
+        before[at] = rated;
+        reads += 1;
+    }
+    reads
+}
+
+fn replay(stack: &Stack) -> Command {
+    tool(stack, &["replay", "--json"])
+}
+
+fn tool(stack: &Stack, args: &[&str]) -> Command {
+    let mut command = reviewsctl(stack);
+    command.args(args);
+    command
+}
+
+fn last_line(output: &str) -> serde_json::Value {
+    serde_json::from_str(output.lines().last().unwrap_or_default())
+        .unwrap_or_else(|error| panic!("{error}: {output}"))
+}
+
+/// Whether the process came to its end by itself, before the time was up.
+fn ended_within(child: &mut Child, time: Duration) -> bool {
+    let until_then = Instant::now() + time;
+    while Instant::now() < until_then {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "the replay ended with {status}");
+            return true;
+        }
+        pause();
+    }
+    false
+}
+
+/// Moments that look random and are the same in every run.
+struct Moments(u64);
+
+impl Moments {
+    fn next(&mut self, limit: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        limit.mul_f64((self.0 % 1000) as f64 / 1000.0)
+    }
+}

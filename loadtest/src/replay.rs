@@ -1,0 +1,225 @@
+//! `loadtest replay`: how fast meta is made anew, held against what bounds it, measured in the same run.
+
+mod ceiling;
+mod live;
+mod seed;
+
+use crate::stack::{Ran, Stack};
+use anyhow::{Context as _, Result};
+use live::{Reads, Writes};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Longest wait for the projector to have folded what was seeded.
+const CAUGHT_UP_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Arguments of `loadtest replay`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayArgs {
+    /// Where the stacks are, one after another; must not be there
+    #[arg(long, value_name = "DIR", default_value = "/tmp/reviews-loadtest")]
+    data: PathBuf,
+    /// Port of their front door
+    #[arg(long, default_value_t = 8099)]
+    port: u16,
+    /// How often each is measured; the best counts
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Seconds of live traffic with a replay and without
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// Live writes a second
+    #[arg(long, default_value_t = 500)]
+    writes: u32,
+    /// Measure only this: log, snapshot, live or memory
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// Arguments of `loadtest seed`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SeedArgs {
+    /// Data directory of the stack
+    #[arg(long, value_name = "DIR", default_value = ".stack")]
+    data: PathBuf,
+    #[arg(long, default_value_t = 100_000)]
+    products: i64,
+    #[arg(long, default_value_t = 1_000_000)]
+    reviews: i64,
+    /// Leave the reviews themselves out, and write their events only
+    #[arg(long)]
+    log_only: bool,
+}
+
+/// Fills a stack that runs and is empty.
+pub(crate) async fn seed(args: &SeedArgs) -> Result<()> {
+    let mut stack = Stack::that_runs(&args.data, String::new())?;
+    stack.stays = true;
+    seed::log(&stack.primary, args.products, args.reviews).await?;
+    if !args.log_only {
+        seed::reviews(&stack.primary).await?;
+    }
+    caught_up(&stack).await
+}
+
+/// Measures, and prints a table.
+pub(crate) async fn run(args: &ReplayArgs) -> Result<()> {
+    let wanted = |what: &str| args.only.as_deref().is_none_or(|only| only == what);
+    println!("| what | measured | held against | ratio |\n|---|---|---|---|");
+    if wanted("log") {
+        log(args).await?;
+    }
+    if wanted("snapshot") || wanted("live") {
+        reviews(args, wanted("snapshot"), wanted("live")).await?;
+    }
+    if wanted("memory") {
+        memory(args).await?;
+    }
+    Ok(())
+}
+
+/// Two million events over 100,000 products, and one product of 40,000.
+async fn log(args: &ReplayArgs) -> Result<()> {
+    let stack = Stack::up(&args.data, args.port)?;
+    seed::log(&stack.primary, 100_000, 1_900_000).await?;
+    caught_up(&stack).await?;
+    let (mut copy, mut seconds, mut rate, mut best) = (f64::MAX, f64::MAX, 0.0, None);
+    for _ in 0..args.rounds {
+        copy = copy.min(ceiling::copy_out(&stack.primary).await?.as_secs_f64());
+        let ran = stack.reviewsctl(&["replay", "--source", "log", "--unthrottled", "--json"]).await?;
+        if number(&ran, "seconds")? < seconds {
+            (seconds, rate) = (number(&ran, "seconds")?, number(&ran, "events_per_second")?);
+            best = Some(ran);
+        }
+        stack.reviewsctl(&["generations", "prune"]).await?;
+    }
+    let ran = best.context("no round")?;
+    let events = number(&ran, "events")?;
+    println!(
+        "| log replay, {events:.0} events, fold and store | {rate:.0} events/s, {seconds:.2} s | bare COPY out over four \
+         connections: {:.0} events/s, {copy:.2} s | {:.2} |",
+        events / copy,
+        copy / seconds
+    );
+    println!(
+        "| the same, whole command | {:.2} s | swap {:.2} ms | |",
+        ran.took.as_secs_f64(),
+        number(&ran, "swap_ms")?
+    );
+    println!("| the same, memory of the tool | {:.0} MiB | | |", ran.peak_mib);
+
+    seed::one_product(&stack.primary, 200_000, 40_000).await?;
+    caught_up(&stack).await?;
+    let mut one = f64::MAX;
+    for _ in 0..args.rounds {
+        let ran = stack.reviewsctl(&["replay", "--product", "200000", "--json"]).await?;
+        one = one.min(number(&ran, "seconds")?);
+    }
+    println!("| one product of 40,001 events | {:.0} ms | | |", one * 1000.0);
+    Ok(())
+}
+
+/// A million reviews of 100,000 products: from the reviews, verified, and beside live traffic.
+async fn reviews(args: &ReplayArgs, snapshot: bool, live: bool) -> Result<()> {
+    let stack = Stack::up(&args.data, args.port)?;
+    seed::log(&stack.primary, 100_000, 1_000_000).await?;
+    seed::reviews(&stack.primary).await?;
+    caught_up(&stack).await?;
+    if snapshot {
+        let (mut sql, mut seconds, mut verify) = (f64::MAX, f64::MAX, f64::MAX);
+        for _ in 0..args.rounds {
+            sql = sql.min(ceiling::one_statement(&stack.primary).await?.as_secs_f64());
+            let ran =
+                stack.reviewsctl(&["replay", "--source", "snapshot", "--unthrottled", "--json"]).await?;
+            seconds = seconds.min(number(&ran, "seconds")?);
+            stack.reviewsctl(&["generations", "prune"]).await?;
+            let ran = stack.reviewsctl(&["verify", "--unthrottled", "--json"]).await?;
+            verify = verify.min(number(&ran, "seconds")?);
+        }
+        println!(
+            "| snapshot rebuild, 1,000,000 reviews | {seconds:.2} s | one SQL statement in the primary: {sql:.2} s | {:.2} |",
+            sql / seconds
+        );
+        println!("| verify, 100,000 products, 1,000,000 reviews | {verify:.2} s | | |");
+    }
+    if live {
+        beside_live_traffic(args, &stack).await?;
+    }
+    Ok(())
+}
+
+async fn beside_live_traffic(args: &ReplayArgs, stack: &Stack) -> Result<()> {
+    let window = Duration::from_secs(args.seconds);
+    let writes = Writes::start(&stack.front, args.writes);
+    // The services and their connections warm up.
+    tokio::time::sleep(window / 4).await;
+    writes.take();
+    tokio::time::sleep(window).await;
+    let alone = writes.take();
+    let reads = Reads::start(&stack.front);
+    let began = Instant::now();
+    let replay = stack.reviewsctl(&["replay", "--source", "both", "--json"]).await?;
+    let took = began.elapsed();
+    let beside = writes.take();
+    let reads = reads.stop().await?;
+    let (without, with) = (alone.p99_ms(), beside.p99_ms());
+    println!(
+        "| write p99 beside a throttled replay, {} writes/s | {with:.2} ms ({} writes, p50 {:.2}) | without it: {without:.2} ms \
+         ({} writes, p50 {:.2}) | {:.2} |",
+        args.writes,
+        beside.len(),
+        beside.p50_ms(),
+        alone.len(),
+        alone.p50_ms(),
+        with / without
+    );
+    println!(
+        "| that replay | {:.1} s, differences {} | | |",
+        took.as_secs_f64(),
+        number(&replay, "differences")?
+    );
+    println!(
+        "| its swap, with metas read all the time | {:.2} ms | {} reads, {} failed, {} went back or were mixed | |",
+        number(&replay, "swap_ms")?,
+        reads.reads,
+        reads.failed,
+        reads.wrong
+    );
+    let again = stack.reviewsctl(&["rollback", "--json"]).await?;
+    println!("| rollback beside live writes | {:.2} ms | | |", number(&again, "swap_ms")?);
+    writes.stop().await;
+    Ok(())
+}
+
+/// A million products: what the tool needs.
+async fn memory(args: &ReplayArgs) -> Result<()> {
+    let stack = Stack::up(&args.data, args.port)?;
+    seed::log(&stack.primary, 1_000_000, 1_000_000).await?;
+    caught_up(&stack).await?;
+    let ran = stack.reviewsctl(&["replay", "--source", "log", "--unthrottled", "--json"]).await?;
+    println!(
+        "| memory of the tool, 1,000,000 products, {:.0} events | {:.0} MiB | {:.0} events/s | |",
+        number(&ran, "events")?,
+        ran.peak_mib,
+        number(&ran, "events_per_second")?
+    );
+    Ok(())
+}
+
+async fn caught_up(stack: &Stack) -> Result<()> {
+    let timeout = CAUGHT_UP_TIMEOUT.as_secs().to_string();
+    let waited = stack.reviewsctl(&["status", "--json", "--wait", "--timeout", &timeout]).await;
+    // Only that meta has everything matters here.
+    waited
+        .map(|_| ())
+        .or_else(|error| if error.to_string().contains("failed: }") { Ok(()) } else { Err(error) })?;
+    // What was written in bulk is cleaned now and not while something is measured.
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&stack.primary).await?;
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&stack.meta).await?;
+    sqlx::raw_sql("CHECKPOINT").execute(&stack.primary).await.ok();
+    Ok(())
+}
+
+fn number(ran: &Ran, key: &str) -> Result<f64> {
+    ran.json[key].as_f64().with_context(|| format!("no {key} in {}", ran.json))
+}

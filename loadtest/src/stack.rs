@@ -1,0 +1,138 @@
+//! A stack of its own for a measurement: the real servers with their real settings.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::str::FromStr as _;
+use std::time::{Duration, Instant};
+
+/// Variable with the directory of programs to measure instead of those that are built.
+const BIN_DIR: &str = "LOADTEST_BIN_DIR";
+/// How often a child's memory is looked at; its peak only rises.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A running stack, stopped and removed at the end.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    data: PathBuf,
+    env_file: PathBuf,
+    pub(crate) front: String,
+    pub(crate) primary: PgPool,
+    pub(crate) meta: PgPool,
+    /// Whether it was there before, and stays.
+    pub(crate) stays: bool,
+}
+
+/// What a run of `reviewsctl` came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The last line of its output.
+    pub(crate) json: serde_json::Value,
+    pub(crate) took: Duration,
+    pub(crate) peak_mib: f64,
+}
+
+impl Stack {
+    /// Starts one, in a directory that must not be there.
+    pub(crate) fn up(data: &Path, port: u16) -> Result<Self> {
+        ensure!(!data.exists(), "{} is there already: remove it, or name another by --data", data.display());
+        let port_arg = port.to_string();
+        let mut up = vec!["up", "--detach", "--no-sample", "--port", &port_arg];
+        let bin_dir = std::env::var(BIN_DIR).ok();
+        up.extend(bin_dir.iter().flat_map(|dir| ["--bin-dir", dir]));
+        cargo_stack(data, &up)?;
+        Self::that_runs(data, format!("http://127.0.0.1:{port}"))
+    }
+
+    /// Connects to one that runs.
+    pub(crate) fn that_runs(data: &Path, front: String) -> Result<Self> {
+        let env_file = data.join("reviewsctl.env");
+        let text = std::fs::read_to_string(&env_file)
+            .with_context(|| format!("cannot read {}", env_file.display()))?;
+        let settings: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
+        Ok(Stack {
+            data: data.to_owned(),
+            primary: pool(&settings, "PRIMARY")?,
+            meta: pool(&settings, "META")?,
+            env_file,
+            front,
+            stays: false,
+        })
+    }
+
+    /// Runs `reviewsctl` with these arguments and reads the JSON of its last line.
+    pub(crate) async fn reviewsctl(&self, args: &[&str]) -> Result<Ran> {
+        let began = Instant::now();
+        let beside = std::env::current_exe()?.with_file_name("reviewsctl");
+        let program = std::env::var_os(BIN_DIR).map_or(beside, |dir| PathBuf::from(dir).join("reviewsctl"));
+        let mut child = tokio::process::Command::new(&program)
+            .arg("--env-file")
+            .arg(&self.env_file)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| {
+                format!("cannot start {}: build it by `cargo build --release`", program.display())
+            })?;
+        let status = format!("/proc/{}/status", child.id().context("the child has ended")?);
+        let mut stdout = child.stdout.take().context("no output")?;
+        let reading = tokio::spawn(async move {
+            let mut text = String::new();
+            tokio::io::AsyncReadExt::read_to_string(&mut stdout, &mut text).await.map(|_| text)
+        });
+        let mut peak = 0.0_f64;
+        let ended = loop {
+            tokio::select! {
+                ended = child.wait() => break ended?,
+                () = tokio::time::sleep(LOOK_EVERY) => peak = peak.max(peak_mib(&status)),
+            }
+        };
+        let text = reading.await??;
+        let last = text.lines().last().unwrap_or_default();
+        ensure!(ended.success(), "reviewsctl {} failed: {last}", args.join(" "));
+        let json = serde_json::from_str(last).unwrap_or(serde_json::Value::Null);
+        Ok(Ran { json, took: began.elapsed(), peak_mib: peak })
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
+        if let Err(error) = cargo_stack(&self.data, &["reset", "--yes"]) {
+            eprintln!("the stack in {} is still there: {error:#}", self.data.display());
+        }
+    }
+}
+
+fn cargo_stack(data: &Path, args: &[&str]) -> Result<()> {
+    let (command, rest) = args.split_first().context("no command")?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["--quiet", "stack", command, "--data"]).arg(data).args(rest).stdout(Stdio::null());
+    if !cargo.status().context("cannot start cargo")?.success() {
+        bail!("cargo stack {command} failed");
+    }
+    Ok(())
+}
+
+fn pool(settings: &HashMap<&str, &str>, name: &str) -> Result<PgPool> {
+    let value = |key: String| settings.get(key.as_str()).copied().with_context(|| format!("no {key}"));
+    let options = PgConnectOptions::from_str(unquoted(value(format!("{name}_URL"))?))?;
+    let password = std::fs::read_to_string(unquoted(value(format!("{name}_PASSWORD_FILE"))?))?;
+    Ok(PgPoolOptions::new().max_connections(4).connect_lazy_with(options.password(password.trim_end())))
+}
+
+fn unquoted(value: &str) -> &str {
+    value.trim_matches(['"', '\''])
+}
+
+fn peak_mib(status: &str) -> f64 {
+    let text = std::fs::read_to_string(status).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}

@@ -1,0 +1,46 @@
+//! `reviewsctl follow`: one review at every stop of its way, each said with where it was read.
+
+mod outcome;
+mod report;
+
+use crate::config::Config;
+use crate::status::Stores;
+use anyhow::bail;
+use domain::ReviewId;
+use report::Report;
+
+/// How the broker shows who is connected.
+const CONNECTION_NAME: &str = "reviewsctl follow";
+
+/// Arguments of `reviewsctl follow`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FollowArgs {
+    /// The review's id
+    review_id: ReviewId,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Returns what was found, as text or JSON, and whether every store answered.
+pub(crate) async fn run(args: &FollowArgs, config: &Config) -> anyhow::Result<(String, bool)> {
+    let stores = Stores::new(config)?;
+    let id = args.review_id;
+    let Some(row) = stores.of_primary(primary::traced_row(&stores.primary, id)).await? else {
+        bail!("there is no review {id} in the primary; ids are in the answer to a POST, and in lists");
+    };
+    let part = row.product_id.part();
+    // In the direction of the way: what moves on meanwhile is met again, and not missed.
+    let event = stores.of_primary(primary::traced_event(&stores.primary, row.product_id, id)).await;
+    let published = stores.of_primary(primary::published(&stores.primary, part)).await;
+    let queues = broker::queue_depths(&stores.broker, CONNECTION_NAME).await;
+    let queues = queues.map_err(|error| stores.named.broker.broker_failed(error));
+    let product = stores.of_meta(meta::traced_product(&stores.meta, row.product_id)).await;
+    let report = Report::new(id, &row, said(event), said(published), said(queues), said(product));
+    let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+    Ok((text, report.is_whole()))
+}
+
+fn said<T>(reading: anyhow::Result<T>) -> Result<T, String> {
+    reading.map_err(|error| format!("{error:#}"))
+}

@@ -1,0 +1,133 @@
+//! Where a review is, or where it waits and for whom.
+
+use domain::{Position, Version};
+use meta::TracedProduct;
+use primary::TracedEvent;
+
+/// The last stop that it has reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Readers show it in meta.
+    Arrived { parked_at: Option<Version> },
+    /// Its row has no event.
+    NoEvent,
+    /// It has no position.
+    InOutbox,
+    /// Meta does not answer from anything.
+    NoGeneration,
+    /// It has a position that the broker was not offered.
+    InLog,
+    /// It was offered, and meta has not come to it.
+    Offered { checkpoint: Position },
+    /// Its product stands still before it.
+    Parked { at: Version },
+    /// Meta is past it, and has not counted it.
+    Missed,
+}
+
+/// Decides by the event, what was offered of its part, and its product in every generation.
+pub(super) fn outcome(
+    event: Option<&TracedEvent>,
+    published: Position,
+    product: &[TracedProduct],
+) -> Outcome {
+    let Some(event) = event else { return Outcome::NoEvent };
+    let Some(pos) = event.pos else { return Outcome::InOutbox };
+    let Some(answers) = product.iter().find(|product| product.answers) else { return Outcome::NoGeneration };
+    match (answers.parked_at, answers.version) {
+        (Some(at), _) if at <= event.version => Outcome::Parked { at },
+        (parked_at, Some(version)) if version >= event.version => Outcome::Arrived { parked_at },
+        _ if answers.checkpoint >= pos => Outcome::Missed,
+        _ if published >= pos => Outcome::Offered { checkpoint: answers.checkpoint },
+        _ => Outcome::InLog,
+    }
+}
+
+impl Outcome {
+    /// In one line, with the command that tells more where it is stuck.
+    pub(super) fn says(&self) -> String {
+        match self {
+            Outcome::Arrived { parked_at: None } => "arrived: meta shows it".to_owned(),
+            Outcome::Arrived { parked_at: Some(at) } => format!(
+                "arrived: meta shows it, but its product stands still since version {at} (`cargo reviewsctl parked show ID`)"
+            ),
+            Outcome::NoEvent => "lost: the row has no event, as no command leaves it; the primary was \
+                                 changed by hand, and meta will not show it"
+                .to_owned(),
+            Outcome::InOutbox => "waits in the outbox: the relay gives it a position within moments, \
+                                  if one lives (`cargo reviewsctl status`)"
+                .to_owned(),
+            Outcome::NoGeneration => {
+                "waits in the log: meta has no generation yet (`cargo stack start projector`)".to_owned()
+            }
+            Outcome::InLog => "waits in the log: it was not offered to the broker yet, and a projector \
+                               pulls it (`cargo reviewsctl status`)"
+                .to_owned(),
+            Outcome::Offered { checkpoint } => format!(
+                "waits for the projector: it was offered to the broker, and meta stands at position {checkpoint} \
+                 (`cargo reviewsctl status`)"
+            ),
+            Outcome::Parked { at } => format!(
+                "stuck: its product stands still in meta at the event of version {at} (`cargo reviewsctl parked show ID`)"
+            ),
+            Outcome::Missed => "lost: meta is past its event and does not have it in its product, which the \
+                                next event of the product mends"
+                .to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    fn event(pos: Option<i64>) -> TracedEvent {
+        TracedEvent {
+            pos: pos.map(Position),
+            version: Version(4),
+            event_id: domain::EventId::from_u128(1),
+            event_type: "ReviewPosted.v1".to_owned(),
+            at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn product(checkpoint: i64, version: Option<i64>, parked_at: Option<i64>) -> TracedProduct {
+        TracedProduct {
+            generation: 1,
+            state: "live".to_owned(),
+            answers: true,
+            checkpoint: Position(checkpoint),
+            version: version.map(Version),
+            parked_at: parked_at.map(Version),
+        }
+    }
+
+    #[test]
+    fn each_stop_is_told_from_the_others() {
+        let at = |pos, published, product: &TracedProduct| {
+            outcome(Some(&event(pos)), Position(published), std::slice::from_ref(product))
+        };
+        let behind = product(8, Some(3), None);
+        assert_eq!(outcome(None, Position(9), &[]), Outcome::NoEvent);
+        assert_eq!(at(None, 9, &behind), Outcome::InOutbox);
+        assert_eq!(outcome(Some(&event(Some(9))), Position(9), &[]), Outcome::NoGeneration);
+        assert_eq!(at(Some(9), 8, &behind), Outcome::InLog);
+        assert_eq!(at(Some(9), 9, &behind), Outcome::Offered { checkpoint: Position(8) });
+        assert_eq!(at(Some(9), 9, &product(8, None, None)), Outcome::Offered { checkpoint: Position(8) });
+        assert_eq!(at(Some(9), 9, &product(9, Some(4), None)), Outcome::Arrived { parked_at: None });
+        // Rebuilt from the log, beyond the checkpoint.
+        assert_eq!(at(Some(9), 9, &product(8, Some(4), None)), Outcome::Arrived { parked_at: None });
+        assert_eq!(at(Some(9), 9, &product(9, Some(3), Some(4))), Outcome::Parked { at: Version(4) });
+        let later = Outcome::Arrived { parked_at: Some(Version(6)) };
+        assert_eq!(at(Some(9), 9, &product(12, Some(5), Some(6))), later);
+        assert_eq!(at(Some(9), 9, &product(9, Some(3), None)), Outcome::Missed);
+        assert_eq!(at(Some(9), 9, &product(9, None, None)), Outcome::Missed);
+        // Another generation has it, but does not answer.
+        let building = TracedProduct { answers: false, ..product(20, Some(9), None) };
+        assert_eq!(
+            outcome(Some(&event(Some(9))), Position(9), &[behind, building]),
+            Outcome::Offered { checkpoint: Position(8) }
+        );
+    }
+}

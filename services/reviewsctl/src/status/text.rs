@@ -1,0 +1,135 @@
+//! The status, as text.
+
+use super::report::{
+    Canary, LagPart, Log, OriginFound, Parked, Projection, Queue, Report, Snapshots, Writers,
+};
+use super::state::State;
+use std::cmp::Ordering;
+use std::fmt;
+
+/// First what it comes to, then one line for each thing, and a line for each part that is behind.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.verdict(f)?;
+        below(f)?;
+        self.log.line(f, "log", |f, log| {
+            let Log { head, unsequenced, unpublished, .. } = log;
+            write!(f, "{head} events, {unsequenced} without a position, {unpublished} not published")
+        })?;
+        below(f)?;
+        self.projection.line(f, "projection", |f, projection| match projection {
+            None => write!(f, "no generation yet: no projector has run"),
+            Some(Projection { generation, projection_version: version, program_version, parts }) => {
+                let applied: i64 = parts.iter().map(|p| p.applied).sum();
+                let than_ours = match version.cmp(program_version) {
+                    Ordering::Less => format!(", older than this program's {program_version}"),
+                    Ordering::Equal => String::new(),
+                    Ordering::Greater => format!(", newer than this program's {program_version}"),
+                };
+                write!(f, "generation {generation} (version {version}{than_ours}), {applied} events applied")
+            }
+        })?;
+        below(f)?;
+        self.origin.line(f, "origin", |f, origin| match origin {
+            None => write!(f, "no generation yet"),
+            Some(OriginFound { why: None, .. }) => write!(f, "meta was made from this log"),
+            Some(OriginFound { why: Some(why), .. }) => f.write_str(why),
+        })?;
+        below(f)?;
+        self.lag.line(f, "lag", |f, lag| {
+            write!(f, "{} events{}", lag.events, oldest(lag.oldest_seconds))?;
+            for LagPart { part, events, oldest_seconds } in lag.parts.iter().filter(|p| p.events > 0) {
+                write!(f, "\n{:<12}part {part}: {events} events{}", "", oldest(*oldest_seconds))?;
+            }
+            Ok(())
+        })?;
+        let canary = |f: &mut fmt::Formatter<'_>, Canary { beat, age_seconds }: &Canary| {
+            write!(f, "beat {beat}, {age_seconds:.1} s ago")
+        };
+        below(f)?;
+        self.canary.primary.line(f, "canary", canary)?;
+        below(f)?;
+        self.canary.meta.line(f, "", canary)?;
+        below(f)?;
+        self.writers.line(f, "writers", writers)?;
+        below(f)?;
+        self.parked.line(f, "parked", |f, parked| {
+            write!(f, "{} products", parked.len())?;
+            for Parked { product, position, version, reason, since, .. } in parked {
+                let since = since.format("%Y-%m-%dT%H:%M:%SZ");
+                write!(
+                    f,
+                    "\n{:<12}product {product} at version {version}, position {position}, since {since}: {reason}",
+                    ""
+                )?;
+            }
+            Ok(())
+        })?;
+        below(f)?;
+        self.queues.line(f, "queues", |f, queues| {
+            write!(f, "{} messages", queues.iter().map(|q| u64::from(q.messages)).sum::<u64>())?;
+            for Queue { queue, messages, consumers } in queues {
+                write!(f, "\n{:<12}{queue}: {messages} messages, {consumers} consumers", "")?;
+            }
+            Ok(())
+        })?;
+        below(f)?;
+        self.snapshots.primary.line(f, "snapshots", snapshots)?;
+        below(f)?;
+        self.snapshots.meta.line(f, "", snapshots)
+    }
+}
+
+impl Report {
+    /// The worst state on the first line, other alarms below it, each with its command.
+    fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<12}", "state")?;
+        said(f, self.state)?;
+        for alarm in self.alarms.iter().filter(|alarm| alarm.state != self.state) {
+            write!(f, "\n{:<12}", "")?;
+            said(f, alarm.state)?;
+        }
+        Ok(())
+    }
+}
+
+fn said(f: &mut fmt::Formatter<'_>, state: State) -> fmt::Result {
+    write!(f, "{}: {}", state.id(), state.meaning())?;
+    match state.command() {
+        Some(command) => write!(f, "; `{command}`"),
+        None => Ok(()),
+    }
+}
+
+fn writers(f: &mut fmt::Formatter<'_>, writers: &Writers) -> fmt::Result {
+    let Writers { writers, silent, commands, worst_p99_ms } = writers;
+    write!(f, "{writers} writers")?;
+    if *silent > 0 {
+        write!(f, " (and {silent} silent)")?;
+    }
+    write!(f, ", {commands} commands of late")?;
+    match worst_p99_ms {
+        Some(ms) => write!(f, ", 99 of 100 within {ms:.1} ms at the worst"),
+        None => Ok(()),
+    }
+}
+
+fn snapshots(f: &mut fmt::Formatter<'_>, snapshots: &Snapshots) -> fmt::Result {
+    match &snapshots.oldest {
+        Some(oldest) => write!(f, "the oldest {}", oldest.line())?,
+        None => write!(f, "none")?,
+    }
+    if !snapshots.sees_all {
+        write!(f, "; those of other roles are not shown to this one: GRANT pg_read_all_stats TO it")?;
+    }
+    Ok(())
+}
+
+/// Between two lines.
+fn below(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("\n")
+}
+
+fn oldest(seconds: Option<f64>) -> String {
+    seconds.map_or_else(String::new, |seconds| format!(", the oldest {seconds:.1} s ago"))
+}

@@ -128,7 +128,7 @@ pub(crate) async fn run(args: &ReplayArgs, config: &Config) -> anyhow::Result<bo
         source: args.source.into(),
         fresh: args.fresh,
         swap: !args.no_swap,
-        throttle: args.throttle.throttle(),
+        ..Plan::careful(args.throttle.throttle())
     };
     if args.dry_run {
         return plan::run(&named, &plan, args.json).await;
@@ -320,7 +320,7 @@ async fn resume_replay(named: &Named, args: ResumeArgs) -> anyhow::Result<bool> 
             let unended =
                 meta::unended_replay(&named.stores.meta).await.map_err(|e| named.meta_failed(&e))?;
             let Some(Replay { source, fresh, .. }) = unended else { bail!(NO_REPLAY) };
-            let plan = Plan { source, fresh, swap: true, throttle: args.throttle.throttle() };
+            let plan = Plan { source, fresh, ..Plan::careful(args.throttle.throttle()) };
             replay(named, &plan, args.json).await
         }
         Asked::NoReplay => bail!(NO_REPLAY),

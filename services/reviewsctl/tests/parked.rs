@@ -7,7 +7,7 @@ mod support;
 use broker::{Message, Publisher, Subscription};
 use contract::write_batch;
 use domain::{LinkedEvent, LogEvent, Position, ProductId, log_parts};
-use meta::{Source, begin_first_generation};
+use meta::begin_first_generation;
 use primary::{LogRange, pull_events, sequence_events};
 use projection::{Batch, MetaConnection, project};
 use replay::{Plan, Progress, replay};
@@ -105,7 +105,7 @@ impl World {
 
     async fn replay(&self) {
         let stores = replay::Stores { primary: self.primary.pool.clone(), meta: self.meta.pool.clone() };
-        let plan = Plan { source: Source::Both, fresh: false, swap: true, throttle: None };
+        let plan = Plan::careful(None);
         let replayed = replay(&stores, &plan, &Arc::new(Progress::default())).await.unwrap();
         assert!(replayed.swap.is_some() && replayed.compared.differing == 0, "{replayed:?}");
     }

@@ -153,7 +153,7 @@ pub async fn copy_out_products(
     let mut reader = BinaryReader::default();
     let mut messages = connection.copy_out_raw(&statement).await?;
     while let Some(message) = messages.try_next().await? {
-        reader.read(&message, |row| {
+        reader.read(message, |row| {
             each(read_product(row)?);
             Ok::<(), sqlx::Error>(())
         })?;

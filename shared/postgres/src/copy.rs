@@ -4,6 +4,7 @@
 //! columns (int16), then for each its length (int32, -1 for null) and its value as the type's binary form.
 //! End: -1 where a number of columns would be. See "COPY", "Binary Format", in Postgres's manual.
 
+use bytes::{Buf, Bytes};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -116,30 +117,38 @@ pub struct BinaryReader {
 }
 
 impl BinaryReader {
-    /// Gives the rows of the next message to `each`.
+    /// The row of the next message, to be kept or read at once; none in the last message.
+    ///
+    /// # Errors
+    /// When the message is not of the format.
+    pub fn row(&mut self, mut message: Bytes) -> Result<Option<Bytes>, CopyMalformed> {
+        if !self.begun {
+            if !message.starts_with(HEADER) {
+                return Err(CopyMalformed("another header"));
+            }
+            message.advance(HEADER.len());
+            self.begun = true;
+        }
+        match message.first_chunk() {
+            Some(&TRAILER) => Ok(None),
+            Some(_) => Ok(Some(message)),
+            None => Err(CopyMalformed("a message ends within a row")),
+        }
+    }
+
+    /// Gives the row of the next message, if there is one, to `each`, who reads all of it.
     ///
     /// # Errors
     /// When the message is not of the format; whatever `each` returns ends it too.
     pub fn read<E: From<CopyMalformed>>(
         &mut self,
-        message: &[u8],
-        mut each: impl FnMut(&mut BinaryRow<'_>) -> Result<(), E>,
+        message: Bytes,
+        each: impl FnOnce(&mut BinaryRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut bytes = message;
-        if !self.begun {
-            bytes = bytes.strip_prefix(HEADER).ok_or(CopyMalformed("another header"))?;
-            self.begun = true;
-        }
-        while !bytes.is_empty() {
-            let mut row = BinaryRow(bytes);
-            let columns = i16::from_be_bytes(row.take()?);
-            if columns < 0 {
-                return Ok(());
-            }
-            each(&mut row)?;
-            bytes = row.0;
-        }
-        Ok(())
+        let Some(row) = self.row(message)? else { return Ok(()) };
+        let mut row = BinaryRow::of(&row)?;
+        each(&mut row)?;
+        if row.0.is_empty() { Ok(()) } else { Err(CopyMalformed("more than a row in a message").into()) }
     }
 }
 
@@ -148,6 +157,15 @@ impl BinaryReader {
 pub struct BinaryRow<'a>(&'a [u8]);
 
 impl<'a> BinaryRow<'a> {
+    /// A row that was kept.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of(row: &'a [u8]) -> Result<Self, CopyMalformed> {
+        let columns = row.get(size_of::<i16>()..).ok_or(CopyMalformed("a message ends within a row"))?;
+        Ok(BinaryRow(columns))
+    }
+
     fn take<const N: usize>(&mut self) -> Result<[u8; N], CopyMalformed> {
         let (taken, rest) = self.0.split_first_chunk().ok_or(CopyMalformed("a message ends within a row"))?;
         self.0 = rest;
@@ -240,43 +258,55 @@ mod tests {
 
     type Row = (i64, String, bool, Vec<u8>);
 
-    fn rows() -> Vec<u8> {
-        let mut rows = BinaryRows::default();
-        for n in [7_i64, -1] {
-            rows.row(4);
-            rows.bigint(n);
-            rows.text("ä");
-            rows.boolean(n > 0);
-            rows.jsonb(b"[]");
-        }
-        rows.finish()
+    fn expected() -> [Row; 2] {
+        [(7, "ä".to_owned(), true, b"[]".to_vec()), (-1, "ä".to_owned(), false, b"[]".to_vec())]
     }
 
-    fn read(message: &[u8]) -> Result<Vec<Row>, CopyMalformed> {
-        let mut all = Vec::new();
-        BinaryReader::default().read(message, |row| {
-            all.push((row.bigint()?, row.text()?.to_owned(), row.boolean()?, row.jsonb()?.to_vec()));
-            Ok::<_, CopyMalformed>(())
-        })?;
+    /// As the server sends them: a message for each row, and one for the end.
+    fn messages() -> Vec<Bytes> {
+        let mut messages = Vec::new();
+        let mut rows = BinaryRows::default();
+        for (number, text, boolean, json) in expected() {
+            rows.row(4);
+            rows.bigint(number);
+            rows.text(&text);
+            rows.boolean(boolean);
+            rows.jsonb(&json);
+            messages.push(Bytes::from(std::mem::take(&mut rows.0)));
+        }
+        messages.push(Bytes::from_static(&TRAILER));
+        messages
+    }
+
+    fn read(messages: &[Bytes]) -> Result<Vec<Row>, CopyMalformed> {
+        let (mut reader, mut all) = (BinaryReader::default(), Vec::new());
+        for message in messages {
+            reader.read(message.clone(), |row| {
+                all.push((row.bigint()?, row.text()?.to_owned(), row.boolean()?, row.jsonb()?.to_vec()));
+                Ok::<_, CopyMalformed>(())
+            })?;
+        }
         Ok(all)
     }
 
     #[test]
     fn what_is_written_is_read() {
-        let expected =
-            [(7, "ä".to_owned(), true, b"[]".to_vec()), (-1, "ä".to_owned(), false, b"[]".to_vec())];
-        assert_eq!(read(&rows()).unwrap(), expected);
+        assert_eq!(read(&messages()).unwrap(), expected());
     }
 
     #[test]
-    fn what_ends_early_or_is_another_format_is_an_error() {
-        let rows = rows();
-        // At the end of a row there is nothing to miss but the end itself.
-        let row = (rows.len() - HEADER.len() - TRAILER.len()) / 2;
-        for length in 0..rows.len() {
-            let whole = [HEADER.len(), HEADER.len() + row, HEADER.len() + 2 * row].contains(&length);
-            assert_eq!(read(&rows[..length]).is_ok(), whole, "{length} bytes");
+    fn what_ends_early_goes_on_or_is_another_format_is_an_error() {
+        let whole = messages();
+        for (n, message) in whole.iter().enumerate() {
+            for length in 0..message.len() {
+                let mut cut = whole.clone();
+                cut[n] = message.slice(..length);
+                assert!(read(&cut).is_err(), "{length} bytes of message {n}");
+            }
+            let mut longer = whole.clone();
+            longer[n] = [&message[..], b"x"].concat().into();
+            assert!(n == 2 || read(&longer).is_err(), "message {n}");
         }
-        assert!(read(b"1\tx\tt\n").is_err());
+        assert!(read(&[Bytes::from_static(b"1\tx\tt\n")]).is_err());
     }
 }

@@ -3,24 +3,25 @@
 
 use crate::error::{self, ReplayError};
 use crate::gate::Gate;
+use crate::groups::Groups;
 use crate::progress::Progress;
 use crate::stores::Stores;
-use domain::{Apply, Epoch, EventId, Part, Position};
+use domain::{Apply, Epoch, EventId, PARTS, Part, Position};
 use meta::{Checkpoint, StoredProduct};
 use postgres::{Fault, fault};
 use primary::CopyRange;
 use projection::Folding;
 use sqlx::{Connection, PgConnection};
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Parts that are folded together: their products are in memory at once, and each page of the log is read so
-/// many times less often than if the parts were read one by one.
-const GROUP_PARTS: usize = 4;
-/// Groups that are worked at at once, each on a connection to either database.
-const WORKERS: usize = 4;
+/// Groups that are worked at at once, each on a connection to either database: as many as there are cores, but
+/// for these bounds.
+const WORKERS_MIN: usize = 2;
+const WORKERS_MAX: usize = 8;
 
 /// A generation to be filled.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Build {
     /// By part, the position to go up to.
     pub(crate) targets: Vec<Position>,
     pub(crate) from_reviews: bool,
+    /// Products in memory at once, about.
+    pub(crate) products_at_once: i64,
     /// Time spent by processes before this one.
     pub(crate) spent: Duration,
     pub(crate) gate: Gate,
@@ -43,10 +46,15 @@ pub(crate) struct Build {
 /// Fills those of the parts that are not filled yet. Returns how long it took.
 pub(crate) async fn build(job: &Arc<Build>, parts: &[Part]) -> Result<Duration, ReplayError> {
     let began = Instant::now();
-    let groups: Vec<Vec<Part>> = parts.chunks(GROUP_PARTS).rev().map(<[Part]>::to_vec).collect();
+    let cores = std::thread::available_parallelism().map_or(WORKERS_MIN, NonZero::get);
+    let count = cores.clamp(WORKERS_MIN, WORKERS_MAX);
+    let groups =
+        Groups { workers: count, products_at_once: job.products_at_once, from_reviews: job.from_reviews };
+    let group_parts = groups.parts(error::primary(primary::table_estimates(&job.stores.primary).await)?);
+    let groups: Vec<Vec<Part>> = parts.chunks(group_parts).rev().map(<[Part]>::to_vec).collect();
     let groups = Arc::new(Mutex::new(groups));
     let mut workers = JoinSet::new();
-    for number in 0..WORKERS {
+    for number in 0..count {
         workers.spawn(worker(job.clone(), groups.clone(), number, began));
     }
     while let Some(ended) = workers.join_next().await {
@@ -63,8 +71,12 @@ async fn worker(
     begun: Instant,
 ) -> Result<(), ReplayError> {
     let (mut primary, mut meta) = (job.stores.connect_primary().await?, job.stores.connect_meta().await?);
+    if !job.from_reviews {
+        error::primary(primary::prefer_ranges(&mut primary).await)?;
+    }
     loop {
-        job.gate.pass_as(number).await?;
+        let left = || !groups.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        job.gate.pass_as(number, left).await?;
         let next = groups.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(parts) = next else { return Ok(()) };
         let began = Instant::now();
@@ -99,27 +111,24 @@ async fn fold(job: &Build, primary: &mut PgConnection, parts: &[Part]) -> Result
         return Err(ReplayError::LogChanged(job.generation));
     }
     let mut folding = Folding::from_first(job.apply, job.discarded.clone());
-    let mut at: BTreeMap<Part, (Position, Option<EventId>)> =
-        parts.iter().map(|part| (*part, (Position(0), None))).collect();
+    let mut last: BTreeMap<Part, Option<EventId>> = parts.iter().map(|part| (*part, None)).collect();
+    let mut after = Position(0);
     loop {
-        let range_events = job.gate.range_events();
-        let ranges: Vec<CopyRange> = at
-            .iter()
-            .map(|(part, (after, _))| {
-                let through = job.targets[part.index()].min(Position(after.0 + range_events));
-                CopyRange { part: *part, after: *after, through }
-            })
-            .filter(|range| range.through > range.after)
-            .collect();
+        let through = Position(after.0 + job.gate.range_events(parts.len()));
+        let range =
+            |part: &Part| CopyRange { part: *part, after, through: job.targets[part.index()].min(through) };
+        let ranges: Vec<CopyRange> = parts.iter().map(range).filter(|range| range.through > after).collect();
         if ranges.is_empty() {
             break;
         }
         let began = Instant::now();
-        let events = fold_ranges(primary, &ranges, &mut folding, &mut at).await?;
-        job.progress.add(events);
+        job.progress.add(fold_ranges(primary, &ranges, &mut folding, &mut last).await?);
         job.gate.rest(began.elapsed()).await?;
+        after = through;
     }
-    let checkpoints = at.into_iter().map(|(part, (pos, event_id))| checkpoint(job, part, pos, event_id));
+    let checkpoints = last.into_iter().map(|(part, event_id)| {
+        checkpoint(job, part, event_id.map_or(Position(0), |_| job.targets[part.index()]), event_id)
+    });
     Ok(Built { checkpoints: checkpoints.collect(), products: Products::Folded(folding) })
 }
 
@@ -127,31 +136,23 @@ async fn fold_ranges(
     primary: &mut PgConnection,
     ranges: &[CopyRange],
     folding: &mut Folding,
-    at: &mut BTreeMap<Part, (Position, Option<EventId>)>,
+    last: &mut BTreeMap<Part, Option<EventId>>,
 ) -> Result<u64, ReplayError> {
-    let mut broken = None;
-    let mut events = 0;
-    let mut now = (ranges[0].part, ranges[0].after, None);
-    let copied = primary::copy_log(primary, ranges, |part, event| {
-        if part != now.0 {
-            at.insert(now.0, (now.1, now.2));
-            let (pos, event_id) = at.get(&part).copied().unwrap_or_default();
-            now = (part, pos, event_id);
+    let (mut broken, mut events) = (None, 0);
+    let mut at_end = [Position(0); PARTS as usize];
+    ranges.iter().for_each(|range| at_end[range.part.index()] = range.through);
+    let copied = primary::copy_log(primary, ranges, |part, pos, event| match event {
+        Some(event) => {
+            events += 1;
+            folding.fold(event);
+            if pos == at_end[part.index()] {
+                last.insert(part, Some(event.event_id));
+            }
         }
-        if event.pos != now.1.next() && broken.is_none() {
-            broken = Some((part, now.1.next()));
-        }
-        now = (part, event.pos, Some(event.event_id));
-        events += 1;
-        folding.fold(event);
+        None => broken = broken.or(Some((part, pos))),
     });
     error::primary(copied.await)?;
-    at.insert(now.0, (now.1, now.2));
-    let short = ranges.iter().find_map(|range| {
-        let (pos, _) = at.get(&range.part).copied().unwrap_or_default();
-        (pos < range.through).then_some((range.part, pos.next()))
-    });
-    match broken.or(short) {
+    match broken {
         Some((part, pos)) => Err(ReplayError::LogBroken { part, pos }),
         None => Ok(events),
     }

@@ -2,9 +2,10 @@
 
 use crate::error::{self, ReplayError};
 use crate::gate::Gate;
+use crate::groups::Groups;
 use crate::progress::Progress;
 use crate::stores::Stores;
-use domain::{Apply, EventId, EventRef, PARTS, Part, ProductId, ProductMeta, Version, log_parts, projection};
+use domain::{Apply, EventId, EventRef, Part, ProductId, ProductMeta, Version, log_parts, projection};
 use meta::{Phase, StoredProduct};
 use projection::Folding;
 use sqlx::PgConnection;
@@ -17,8 +18,6 @@ use tokio::task::JoinSet;
 const DIFFERENCES_KEPT_MAX: usize = 10_000;
 /// Groups of parts compared at once, each in a snapshot of its own that lives for that long.
 const WORKERS: usize = 2;
-/// Reviews of a group, about: some tenths of a second.
-const GROUP_REVIEWS: i64 = 250_000;
 /// Looks at a product until both databases show it at the same version; afterwards the log decides.
 const LOOKS_MAX: u32 = 3;
 
@@ -109,10 +108,8 @@ impl Comparison {
     pub(crate) async fn all(self) -> Result<Compared, ReplayError> {
         let counts = error::primary(primary::table_estimates(&self.stores.primary).await)?;
         self.progress.begin(Phase::Verifying, 0, counts.products.unsigned_abs());
-        let groups = usize::try_from(counts.reviews / GROUP_REVIEWS + 1).unwrap_or(usize::MAX);
         // Beside live writers as small as they can be, since it rests only between them.
-        let groups = if self.gate.is_free() { groups.max(WORKERS) } else { usize::from(PARTS) };
-        let group_parts = usize::from(PARTS).div_ceil(groups).max(1);
+        let group_parts = if self.gate.is_free() { Groups::of_reviews(WORKERS).parts(counts) } else { 1 };
         let parts: Vec<Part> = log_parts().collect();
         let groups =
             Arc::new(Mutex::new(parts.chunks(group_parts).map(<[Part]>::to_vec).collect::<Vec<_>>()));
@@ -245,7 +242,8 @@ async fn worker(
         (comparison.stores.connect_primary().await?, comparison.stores.connect_meta().await?);
     let mut compared = Compared::default();
     loop {
-        comparison.gate.pass_as(number).await?;
+        let left = || !groups.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        comparison.gate.pass_as(number, left).await?;
         let next = groups.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(parts) = next else { return Ok(compared) };
         let began = Instant::now();

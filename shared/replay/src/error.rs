@@ -58,10 +58,7 @@ pub enum ReplayError {
     #[error("the replay of generation {0} was cancelled: meta answers as before")]
     Cancelled(i32),
     /// The generation that answers is of another log.
-    #[error(
-        "the generation that answers was made from another log than this primary's: was the primary restored, or is this \
-         another one? If it is the right one, make meta anew from it by `reviewsctl replay --fresh`"
-    )]
+    #[error("the generation that answers was made from another log than this primary's")]
     OtherLog(#[source] ProjectError),
     /// The log is the same, so there is nothing to begin anew.
     #[error("meta follows this primary's log: --fresh is for a primary that was restored; leave it out")]

@@ -89,11 +89,17 @@ pub async fn forecast(stores: &Stores, plan: &Plan) -> Result<Forecast, ReplayEr
 async fn fold_piece(stores: &Stores, part: Part, target: Position) -> Result<f64, ReplayError> {
     let Some(apply) = projection(PROJECTION_VERSION) else { return Ok(0.0) };
     let mut primary = stores.connect_primary().await?;
+    error::primary(primary::prefer_ranges(&mut primary).await)?;
     let mut folding = Folding::from_first(apply, std::collections::HashSet::new());
     let through = target.min(Position(PROBE_EVENTS));
     let began = Instant::now();
     let range = CopyRange { part, after: Position(0), through };
-    let copied = primary::copy_log(&mut primary, &[range], |_, event| folding.fold(event)).await;
+    let copied = primary::copy_log(&mut primary, &[range], |_, _, event| {
+        if let Some(event) = event {
+            folding.fold(event);
+        }
+    })
+    .await;
     error::primary(copied)?;
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     Ok(began.elapsed().as_secs_f64() / through.0.max(1) as f64)

@@ -69,10 +69,11 @@ impl Gate {
         Gate { state, progress, generation: 0, looking: None }
     }
 
-    /// Waits while a pause is wanted, and for all workers but the first while somebody writes.
-    pub(crate) async fn pass_as(&self, worker: usize) -> Result<(), ReplayError> {
+    /// Waits while a pause is wanted, and for all workers but the first while somebody writes, as long as there
+    /// is work left for more than one.
+    pub(crate) async fn pass_as(&self, worker: usize, left: impl Fn() -> bool) -> Result<(), ReplayError> {
         self.pass().await?;
-        while worker > 0 && !self.is_free() {
+        while worker > 0 && !self.is_free() && left() {
             tokio::time::sleep(LOOK_EVERY).await;
             self.pass().await?;
         }
@@ -114,9 +115,9 @@ impl Gate {
         self.state.borrow().pace == Pace::FULL
     }
 
-    /// Events that a range may have, so that its work ends soon where writers are busy.
-    pub(crate) fn range_events(&self) -> i64 {
-        self.state.borrow().pace.range_events()
+    /// Events that a range of each of so many parts may have, so that its work ends soon where writers are busy.
+    pub(crate) fn range_events(&self, parts: usize) -> i64 {
+        (self.state.borrow().pace.range_events() / i64::try_from(parts).unwrap_or(1)).max(1)
     }
 }
 

@@ -11,6 +11,8 @@ mod gate;
 
 mod run;
 
+mod groups;
+
 mod build;
 mod compare;
 
@@ -28,7 +30,7 @@ pub use forecast::{Forecast, forecast};
 pub use give_up::{Asked, ask, cancel, prune};
 pub use product::{Rebuilt, rebuild_product};
 pub use progress::{Progress, Waiting};
-pub use run::{Plan, Replayed, replay};
+pub use run::{PRODUCTS_AT_ONCE, Plan, Replayed, replay};
 pub use stores::Stores;
 pub use swap::{RolledBack, rollback};
 pub use throttle::Throttle;

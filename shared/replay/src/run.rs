@@ -13,12 +13,15 @@ use domain::{Epoch, PARTS, PROJECTION_VERSION, Part, Position, log_parts, projec
 use meta::{NewReplay, Phase, PhaseResult, Replay, Source, SwapReason, Wanted};
 use postgres::in_time;
 use projection::{Batch, MetaConnection, project_built};
+use sqlx::{Connection, PgConnection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Events that may be left to the projector when it takes over: a fraction of one of its batches.
 const HAND_OVER_EVENTS_MAX: i64 = 1_000;
+/// Longest wait for the lock of a process that has ended: another that works is not waited for.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for the projector to move a generation on.
 const ADVANCE_TIMEOUT: Duration = Duration::from_secs(30);
 const ADVANCE_LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -26,6 +29,9 @@ const ADVANCE_LOOK_EVERY: Duration = Duration::from_millis(20);
 const BATCH_TIMEOUT: Duration = Duration::from_secs(60);
 /// Products that are folded once more to verify what the log alone gave.
 const LOG_SAMPLE: i64 = 1_000;
+
+/// Products in memory at once while building: some hundred bytes each.
+pub const PRODUCTS_AT_ONCE: i64 = 250_000;
 
 /// What a replay is to do.
 #[derive(Debug, Clone)]
@@ -38,6 +44,15 @@ pub struct Plan {
     pub swap: bool,
     /// Follow the latency of live commands; none for an idle system.
     pub throttle: Option<Throttle>,
+    /// Products in memory at once while building, about.
+    pub products_at_once: i64,
+}
+
+impl Plan {
+    /// A replay from both sources, swapped in, that leaves live commands alone.
+    pub const fn careful(throttle: Option<Throttle>) -> Self {
+        Plan { source: Source::Both, fresh: false, swap: true, throttle, products_at_once: PRODUCTS_AT_ONCE }
+    }
 }
 
 /// What a replay came to.
@@ -68,16 +83,13 @@ pub struct Replayed {
 /// [`ReplayError`]. What was built stays, and the same call goes on with it, unless it was cancelled.
 pub async fn replay(stores: &Stores, plan: &Plan, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
     let began = Instant::now();
-    // Held until the connection ends with this call, or this process.
-    let mut session = stores.connect_meta().await?;
-    if !error::meta(meta::lock_replay(&mut session).await)? {
-        return Err(ReplayError::Busy);
-    }
+    let session = lock(stores).await?;
     let epoch = error::primary(primary::log_epoch(&stores.primary).await)?;
     let (replay, resumed) = begin(stores, plan, epoch).await?;
     let generation = replay.generation;
     let run = Run { stores: stores.clone(), plan: plan.clone(), progress: progress.clone(), epoch, replay };
-    match run.to_the_end().await {
+    let ended = run.to_the_end().await;
+    let ended = match ended {
         Err(ReplayError::Cancelled(_)) => {
             drop_generation(stores, generation).await?;
             Err(ReplayError::Cancelled(generation))
@@ -93,7 +105,24 @@ pub async fn replay(stores: &Stores, plan: &Plan, progress: &Arc<Progress>) -> R
             resumed,
             took: began.elapsed(),
         }),
+    };
+    // In order, so that the lock is free for whoever comes next. One that cannot be told has lost it already.
+    let _ = session.close().await;
+    ended
+}
+
+/// A session that holds the lock of whoever works at a replay, until it ends with this call, or this process. The
+/// server may take a moment to notice that a process before it was killed.
+async fn lock(stores: &Stores) -> Result<PgConnection, ReplayError> {
+    let mut session = stores.connect_meta().await?;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    while !error::meta(meta::lock_replay(&mut session).await)? {
+        if Instant::now() > deadline {
+            return Err(ReplayError::Busy);
+        }
+        tokio::time::sleep(ADVANCE_LOOK_EVERY).await;
     }
+    Ok(session)
 }
 
 /// The replay to go on with, or a new one.
@@ -189,6 +218,7 @@ impl Run {
             epoch: self.epoch,
             targets: self.replay.targets.clone(),
             from_reviews: self.plan.source == Source::Snapshot,
+            products_at_once: self.plan.products_at_once,
             spent: building,
             gate: self.gate().await,
             progress: self.progress.clone(),

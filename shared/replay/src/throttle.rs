@@ -15,8 +15,8 @@ const REST_MAX: f64 = 50.0;
 const GROW: f64 = 2.0;
 const SHRINK: f64 = 0.85;
 /// Events of a range when nobody is in the way, and beside live writers: some milliseconds of work.
-const RANGE_EVENTS: i64 = 8_192;
-const RANGE_EVENTS_LIVE: i64 = 256;
+const RANGE_EVENTS: i64 = 16_384;
+const RANGE_EVENTS_LIVE: i64 = 2_048;
 
 /// How fast to work.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +36,7 @@ impl Pace {
         if self.stop { Duration::MAX } else { worked.mul_f64(self.rest) }
     }
 
-    /// Events of a range of one part.
+    /// Events of a range, over all its parts.
     pub(crate) fn range_events(self) -> i64 {
         if self == Self::FULL { RANGE_EVENTS } else { RANGE_EVENTS_LIVE }
     }

@@ -16,7 +16,7 @@ use testkit::{eventually, fold_of_log, product, products_of_meta};
 use world::world;
 
 fn plan(source: Source) -> Plan {
-    Plan { source, fresh: false, swap: true, throttle: None }
+    Plan { source, ..Plan::careful(None) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +104,8 @@ async fn killed_between_any_two_groups_it_goes_on_where_it_stood() {
         sqlx::query("UPDATE hold SET parts = $1").bind(parts).execute(&world.meta.pool).await.unwrap();
         let mut held = world.meta.pool.begin().await.unwrap();
         sqlx::query("SELECT pg_advisory_xact_lock(77)").execute(&mut *held).await.unwrap();
-        let (plan, progress) = (plan(Source::Both), Arc::default());
+        let plan = Plan { products_at_once: 1, ..plan(Source::Both) };
+        let progress = Arc::default();
         tokio::select! {
             done = replay(&world.stores, &plan, &progress) => unreachable!("not held up after {parts} parts: {done:?}"),
             () = world.somebody_waits() => {}

@@ -82,13 +82,13 @@ fn read(front: Front, reader: usize, ended: &AtomicBool) -> usize {
         let answer = front.ask(&Request::get(&format!("/reviews/{}/meta", products[at])));
         assert_eq!(answer.status, 200, "{answer:?}");
         let meta = answer.json();
-        let sum = |of: &serde_json::Value| -> i64 {
-            of.as_object()
-                .into_iter()
-                .flat_map(|o| o.values())
-                .map(|v| v.as_str().unwrap().parse::<i64>().unwrap())
-                .sum()
+        let number = |value: &serde_json::Value| {
+            value
+                .as_i64()
+                .or_else(|| value.as_str()?.parse().ok())
+                .unwrap_or_else(|| panic!("{value} is no number"))
         };
+        let sum = |of: &serde_json::Value| of.as_object().unwrap().values().map(number).sum::<i64>();
         let (rated, recommended) = (sum(&meta["ratings"]), sum(&meta["recommended"]));
         assert!(
             rated == recommended && rated >= before[at],

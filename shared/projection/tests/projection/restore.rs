@@ -3,7 +3,7 @@
 
 use super::{Stores, stores};
 use domain::{LinkedEvent, Part, Position, log_parts};
-use meta::{Checkpoint, Source, read_checkpoints};
+use meta::{Checkpoint, read_checkpoints};
 use projection::{Batch, ProjectError, look, project, same_log};
 use replay::{Plan, Progress};
 use std::collections::BTreeMap;
@@ -193,7 +193,7 @@ impl Stores {
     /// `replay --fresh`, with nothing of the projector's at work but what is refused.
     async fn make_anew(&self) {
         let databases = replay::Stores { primary: self.primary.pool.clone(), meta: self.meta.pool.clone() };
-        let plan = Plan { source: Source::Both, fresh: false, swap: true, throttle: None };
+        let plan = Plan::careful(None);
         let progress = Arc::new(Progress::default());
         let error = replay::replay(&databases, &plan, &progress).await.unwrap_err();
         assert!(matches!(error, replay::ReplayError::OtherLog(_)), "{error:?}");

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the passwords that compose.yaml mounts, in compose/secrets/. What is there already stays as it is:
+# Makes the passwords and the token that compose.yaml mounts, in compose/secrets/. What is there already stays as it is:
 # the databases and the broker keep the passwords of their first start.
 set -eu
 umask 077
@@ -22,7 +22,7 @@ keep() {
     echo "made  $dir/$1"
 }
 
-for name in reviews_owner reviews_write reviews_projector reviews_read broker; do
+for name in reviews_owner reviews_write reviews_projector reviews_read broker admin_token; do
     od -An -N24 -tx1 /dev/urandom | tr -d ' \n' | keep "$name"
 done
 

@@ -13,6 +13,7 @@ use crate::interrupt;
 use crate::place;
 use crate::process;
 use crate::role::Role;
+use crate::services;
 use crate::settings;
 use crate::stack::{self, Stack};
 use crate::state::{Kind, Lock, State};
@@ -22,6 +23,8 @@ use crate::up;
 #[derive(Debug, Serialize)]
 struct Status {
     front: String,
+    /// The admin API; absent where there is no stack.
+    admin: Option<String>,
     processes: Vec<ProcessStatus>,
 }
 
@@ -49,7 +52,9 @@ pub(crate) fn status(data: &Path, json: bool) -> Result<ExitCode> {
         let probes: Vec<_> = roles.into_iter().map(probe).collect();
         probes.into_iter().filter_map(|probe| probe.join().ok()).collect()
     });
-    let status = Status { front: up::front(&state), processes };
+    let admin = processes.iter().find(|process| process.name == Role::Admin.name());
+    let admin = admin.map(|process| format!("http://127.0.0.1:{}", process.port));
+    let status = Status { front: up::front(&state), admin, processes };
     if json {
         ui::out(serde_json::to_string(&status).context("cannot write the status as JSON")?);
         return Ok(ExitCode::SUCCESS);
@@ -58,7 +63,12 @@ pub(crate) fn status(data: &Path, json: bool) -> Result<ExitCode> {
         ui::out(format_args!("nothing runs from {}: `cargo stack up` starts it", data.display()));
         return Ok(ExitCode::SUCCESS);
     }
-    ui::out(format_args!("front door  {}\n\n{:<12}{:>8}{:>8}  ready", status.front, "name", "pid", "port"));
+    ui::out(format_args!("front door  {}", status.front));
+    if let Some(admin) = &status.admin {
+        let token = data.join("secrets").join(services::ADMIN_TOKEN);
+        ui::out(format_args!("admin API   {admin}, token in {}", token.display()));
+    }
+    ui::out(format_args!("\n{:<12}{:>8}{:>8}  ready", "name", "pid", "port"));
     for process in status.processes {
         let pid = process.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
         let ready = if process.ready { "yes" } else { "no" };

@@ -145,7 +145,7 @@ enum Cmd {
         #[arg(last = true)]
         command: Vec<String>,
     },
-    /// Write docs/openapi.json, the description of all operations
+    /// Write docs/openapi.json and docs/admin-openapi.json, the descriptions of all operations
     Openapi {
         /// Change nothing; fail when the committed document is not fresh
         #[arg(long)]

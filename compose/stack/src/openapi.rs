@@ -1,4 +1,4 @@
-//! The description of all operations: what each service prints of its own, in one document.
+//! The descriptions of all operations: what the services print of their own, in one document, and what the admin API does.
 
 use std::fs;
 use std::path::Path;
@@ -11,48 +11,57 @@ use crate::process;
 use crate::services;
 use crate::ui;
 
-const SERVICES: [&str; 2] = ["read", "write"];
-const DOCUMENT: &str = "docs/openapi.json";
+/// Programs and their arguments.
+type Speakers = &'static [(&'static str, &'static [&'static str])];
 
-/// Writes the document, or with `check` fails when the committed one is not the same. The programs are
+/// Each document, and who says what is in it.
+const DOCUMENTS: [(&str, Speakers); 2] = [
+    ("docs/openapi.json", &[("read", &["openapi"]), ("write", &["openapi"])]),
+    ("docs/admin-openapi.json", &[("reviewsctl", &["serve", "openapi"])]),
+];
+
+/// Writes the documents, or with `check` fails when a committed one is not the same. The programs are
 /// built, unless they are in `bins`.
 pub(crate) fn openapi(repository: &Path, bins: Option<&Path>, check: bool) -> Result<ExitCode> {
     let built = match bins {
         Some(bins) => bins.to_owned(),
         None => build(repository)?,
     };
-    let fresh = document(&built)?;
-    let path = repository.join(DOCUMENT);
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    if committed == fresh {
-        ui::note(format_args!(" ok {DOCUMENT}: unchanged"));
-    } else if check {
-        bail!(
-            "{DOCUMENT} is not what the services say of themselves: run `cargo stack openapi` and commit it"
-        );
-    } else {
-        fs::write(&path, fresh).with_context(|| format!("cannot write {}", path.display()))?;
-        ui::note(format_args!(" ok {DOCUMENT}: changed"));
+    for (document, speakers) in DOCUMENTS {
+        let fresh = said(&built, speakers)?;
+        let path = repository.join(document);
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        if committed == fresh {
+            ui::note(format_args!(" ok {document}: unchanged"));
+        } else if check {
+            bail!(
+                "{document} is not what the services say of themselves: run `cargo stack openapi` and commit it"
+            );
+        } else {
+            fs::write(&path, fresh).with_context(|| format!("cannot write {}", path.display()))?;
+            ui::note(format_args!(" ok {document}: changed"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn build(repository: &Path) -> Result<std::path::PathBuf> {
     let mut build = services::cargo(repository);
-    build.arg("build").args(SERVICES.iter().flat_map(|name| ["-p", name])).stdin(Stdio::null());
+    let programs = DOCUMENTS.iter().flat_map(|(_, speakers)| *speakers);
+    build.arg("build").args(programs.flat_map(|(name, _)| ["-p", name])).stdin(Stdio::null());
     if !process::run(&mut build)?.success() {
         bail!("the services do not build: see the compiler's messages above");
     }
     Ok(services::target_dir(repository)?.join("debug"))
 }
 
-/// The services' own documents as one: everything of the first, and the paths and schemas of all.
-fn document(bins: &Path) -> Result<String> {
+/// The programs' own documents as one: everything of the first, and the paths and schemas of all.
+fn said(bins: &Path, speakers: Speakers) -> Result<String> {
     let mut whole = Value::Object(Map::new());
-    for service in SERVICES {
-        let program = bins.join(service);
+    for (program, args) in speakers {
+        let program = bins.join(program);
         let output = Command::new(&program)
-            .arg("openapi")
+            .args(*args)
             .stderr(Stdio::inherit())
             .output()
             .with_context(|| format!("cannot run {}", program.display()))?;

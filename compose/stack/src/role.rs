@@ -14,6 +14,7 @@ pub(crate) enum Role {
     Projector,
     Write,
     Read(u16),
+    Admin,
     Nginx,
 }
 
@@ -25,7 +26,7 @@ impl Role {
         let mut roles = Self::SERVERS.to_vec();
         roles.extend([Self::Projector, Self::Write]);
         roles.extend((1..=reads).map(Self::Read));
-        roles.push(Self::Nginx);
+        roles.extend([Self::Admin, Self::Nginx]);
         roles
     }
 
@@ -38,6 +39,7 @@ impl Role {
             Self::Projector => "projector".to_owned(),
             Self::Write => "write".to_owned(),
             Self::Read(number) => format!("read-{number}"),
+            Self::Admin => "admin".to_owned(),
             Self::Nginx => "nginx".to_owned(),
         }
     }
@@ -94,7 +96,9 @@ mod tests {
     #[test]
     fn everything_stops_in_the_reverse_order_of_its_start() {
         let mut names: Vec<_> = Role::all(1).into_iter().rev().map(Role::name).collect();
-        assert_eq!(names, ["nginx", "read-1", "write", "projector", "rabbitmq", "epmd", "meta", "primary"]);
+        let in_order =
+            ["nginx", "admin", "read-1", "write", "projector", "rabbitmq", "epmd", "meta", "primary"];
+        assert_eq!(names, in_order);
         let mut roles: Vec<_> = names.drain(..).filter_map(|name| Role::parse(&name)).collect();
         roles.sort_unstable();
         assert_eq!(roles, Role::all(1));

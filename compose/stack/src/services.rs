@@ -17,6 +17,8 @@ use crate::stack::Stack;
 use crate::ui;
 
 const PACKAGES: [&str; 4] = ["write", "projector", "read", "reviewsctl"];
+/// The name of the admin API's token among the secrets.
+pub(crate) const ADMIN_TOKEN: &str = "admin_token";
 
 /// Builds the services, cargo's own progress shown, and returns where they are.
 pub(crate) fn build(repository: &Path) -> Result<PathBuf> {
@@ -68,6 +70,9 @@ fn program(stack: &Stack, name: &str) -> Result<PathBuf> {
 }
 
 pub(crate) fn launch(stack: &Stack, role: Role) -> Result<Launch> {
+    if role == Role::Admin {
+        return admin(stack);
+    }
     let (package, user, stores): (_, _, &[Role]) = match role {
         Role::Write => ("write", "reviews_write", &[Role::Primary]),
         Role::Projector => ("projector", "reviews_projector", &[Role::Primary, Role::Meta]),
@@ -89,6 +94,32 @@ pub(crate) fn launch(stack: &Stack, role: Role) -> Result<Launch> {
         run_as: None,
         files: Vec::new(),
     })
+}
+
+/// The admin API: the operations tool as a server, with the token that whoever calls it must bring.
+fn admin(stack: &Stack) -> Result<Launch> {
+    let mut env = operator_env(stack);
+    env.push(("ADMIN_LISTEN".to_owned(), format!("127.0.0.1:{}", stack.port(Role::Admin))));
+    env.push(("ADMIN_TOKEN_FILE".to_owned(), admin_token_file(stack).display().to_string()));
+    Ok(Launch {
+        program: program(stack, "reviewsctl")?,
+        args: vec!["serve".into()],
+        env,
+        inherit_env: true,
+        dir: stack.data.clone(),
+        run_as: None,
+        files: Vec::new(),
+    })
+}
+
+/// Makes the token at the first start.
+pub(crate) fn prepare_admin(stack: &Stack) -> Result<()> {
+    stack.secrets.get(ADMIN_TOKEN).map(drop)
+}
+
+/// Where the token is.
+pub(crate) fn admin_token_file(stack: &Stack) -> PathBuf {
+    stack.secrets.file(ADMIN_TOKEN)
 }
 
 fn store_env(stack: &Stack, store: Role, user: &str) -> [(String, String); 2] {

@@ -46,6 +46,7 @@ pub(crate) fn of(settings: &Settings, role: Role) -> Vec<(String, String)> {
     let names = match role {
         Role::Write => OF_WRITE,
         Role::Projector => OF_PROJECTOR,
+        Role::Admin => &[],
         _ => OF_READ,
     };
     let set = |name: &&str| settings.get_key_value(*name).map(|(name, value)| (name.clone(), value.clone()));
@@ -77,6 +78,7 @@ mod tests {
         assert!(!of(&settings, Role::Read(1)).contains(&threshold));
         assert_eq!(origins(&settings), "https://a.example,https://b.example");
         assert_eq!(of(&settings, Role::Projector), []);
+        assert_eq!(of(&settings, Role::Admin), []);
         take(&mut settings, given(&[("REPORT_THRESHOLD", ""), (cors::NAME, " ")])).unwrap();
         assert_eq!(origins(&settings), "*");
         assert_eq!(settings.keys().collect::<Vec<_>>(), ["FAMILY2_TYPES"]);

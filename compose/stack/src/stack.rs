@@ -160,7 +160,7 @@ impl Stack {
             Role::Primary | Role::Meta => postgres::launch(self, role),
             Role::Epmd => rabbitmq::epmd(self),
             Role::Rabbitmq => rabbitmq::launch(self),
-            Role::Write | Role::Projector | Role::Read(_) => services::launch(self, role),
+            Role::Write | Role::Projector | Role::Read(_) | Role::Admin => services::launch(self, role),
             Role::Nginx => nginx::launch(self),
         }
     }
@@ -188,6 +188,7 @@ impl Stack {
             Role::Primary | Role::Meta => postgres::prepare(self, role)?,
             Role::Rabbitmq => rabbitmq::prepare(self)?,
             Role::Nginx => nginx::prepare(self)?,
+            Role::Admin => services::prepare_admin(self)?,
             _ => {}
         }
         let launch = self.launch(role)?;
@@ -308,7 +309,7 @@ pub(crate) fn is_ready(data: &Path, state: &State, role: Role) -> bool {
         Role::Epmd => probe::epmd(process.port),
         Role::Rabbitmq => probe::amqp(process.port),
         Role::Nginx => probe::http(&format!("http://{}:{}/", Ipv4Addr::LOCALHOST, process.port)).is_some(),
-        Role::Write | Role::Projector | Role::Read(_) => {
+        Role::Write | Role::Projector | Role::Read(_) | Role::Admin => {
             probe::http(&format!("http://{}:{}/readyz", Ipv4Addr::LOCALHOST, process.port)) == Some(200)
         }
     }

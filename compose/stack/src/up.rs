@@ -152,6 +152,11 @@ fn show_addresses(stack: &Stack) {
         ));
     }
     ui::out(format_args!("rabbitmq:        127.0.0.1:{}", stack.port(Role::Rabbitmq)));
+    ui::out(format_args!(
+        "admin API:       http://127.0.0.1:{}/admin/v1/status, with the header Authorization: Bearer $(cat {})",
+        stack.port(Role::Admin),
+        ui::shell_quote(services::admin_token_file(stack)),
+    ));
     ui::out(format_args!("More:            cargo stack status{flag}, cargo stack logs{flag} NAME"));
     ui::out("\nTry:");
     ui::out(format_args!(

@@ -117,6 +117,42 @@ fn a_command_that_is_not_answered_in_time_is_never_sent_to_a_second_one() {
     assert_eq!(all_seen(&writers).len(), 1);
 }
 
+/// The admin API has a listener of its own, which NGINX knows nothing of.
+#[test]
+fn the_admin_api_is_not_reached_through_the_front_door() {
+    let (writer_port, reader_port) = (ReservedPort::new(), ReservedPort::new());
+    let writers = [Upstream::start("write", &writer_port, Behaviour::Answers)];
+    let readers = [Upstream::start("read", &reader_port, Behaviour::Answers)];
+    let door = Door::open(&[&writer_port], &[&reader_port]);
+    let paths = [
+        "/admin",
+        "/admin/v1/status",
+        "/admin/v1/erasures",
+        "/admin/openapi.json",
+        "//admin/v1/status",
+        "/%61dmin/v1/status",
+        "/ADMIN/v1/status",
+        "/x/../admin/v1/status",
+        "/livez",
+        "/readyz",
+    ];
+    for method in ["GET", "POST", "DELETE"] {
+        for path in paths {
+            assert_problem(&send(door.port.number, request(method, path)), 404);
+        }
+    }
+    assert_eq!(all_seen(&writers).len() + all_seen(&readers).len(), 0);
+    let template = include_str!("../../nginx/nginx.conf.template");
+    let upstreams: Vec<&str> = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("upstream ").and_then(|rest| rest.strip_suffix(" {")))
+        .collect();
+    assert_eq!(upstreams, ["write", "read"]);
+    let passed: Vec<&str> =
+        template.lines().filter_map(|line| line.trim().strip_prefix("proxy_pass ")).collect();
+    assert_eq!(passed, ["http://read$sent_uri;", "http://write$sent_uri;"]);
+}
+
 #[test]
 fn a_dead_writer_is_passed_over_after_one_refusal() {
     let writer_ports = ports::<2>();

@@ -5,12 +5,15 @@ use broker::BrokerAddress;
 use sqlx::postgres::PgConnectOptions;
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Written by `cargo stack up`.
 const DEFAULT_ENV_FILE: &str = ".stack/reviewsctl.env";
 /// Without any of these in the environment, the default file counts.
 const ADDRESSES: [&str; 3] = ["PRIMARY_URL", "META_URL", "BROKER_URL"];
+/// Where the admin API listens by default.
+const ADMIN_PORT: u16 = 8090;
 /// How the servers show who is connected.
 const APPLICATION: &str = "reviewsctl";
 
@@ -60,6 +63,33 @@ impl Config {
     /// The folder with the roles' passwords.
     pub(crate) fn role_passwords_dir(&self) -> Option<PathBuf> {
         self.path("ROLE_PASSWORDS_DIR")
+    }
+
+    /// Where the admin API listens: on loopback unless it is told otherwise.
+    pub(crate) fn admin_listen(&self) -> anyhow::Result<SocketAddr> {
+        match self.get("ADMIN_LISTEN") {
+            None => Ok((Ipv4Addr::LOCALHOST, ADMIN_PORT).into()),
+            Some(value) => {
+                let text = value.to_string_lossy();
+                text.parse().with_context(|| format!("ADMIN_LISTEN must be ADDRESS:PORT, not {text:?}"))
+            }
+        }
+    }
+
+    /// What callers of the admin API must bring: given itself, or in a file.
+    pub(crate) fn admin_token(&self) -> anyhow::Result<String> {
+        if let Some(token) = self.get("ADMIN_TOKEN") {
+            return token.into_string().ok().context("ADMIN_TOKEN is not UTF-8");
+        }
+        match self.path("ADMIN_TOKEN_FILE") {
+            Some(path) => std::fs::read_to_string(&path)
+                .map(|token| token.trim_end_matches(['\r', '\n']).to_owned())
+                .with_context(|| format!("cannot read ADMIN_TOKEN_FILE, {}", path.display())),
+            None => bail!(
+                "neither ADMIN_TOKEN nor ADMIN_TOKEN_FILE is set, and nobody is answered without a token: make one, as by \
+                 `openssl rand -hex 24 > FILE`, and set ADMIN_TOKEN_FILE=FILE"
+            ),
+        }
     }
 
     fn database(&self, url: &str, password_file: &str, example: &str) -> anyhow::Result<PgConnectOptions> {

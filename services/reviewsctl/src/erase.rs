@@ -1,8 +1,9 @@
 //! `reviewsctl erase`: takes reviews out for good, by their ids or by the address that they came with.
 
 use crate::config::Config;
+use crate::fault::Fault;
 use crate::person::{Address, Primary};
-use crate::say;
+use crate::{progress, say};
 use anyhow::bail;
 use domain::ReviewId;
 use primary::{AuditAction, Erased, erase_review};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::IsTerminal as _;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Arguments of `reviewsctl erase`.
@@ -38,19 +40,24 @@ struct Whose {
 }
 
 /// What became of a review.
-#[derive(Debug, Serialize)]
-struct Line {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ErasedReview)]
+pub(crate) struct Line {
     review_id: i64,
+    /// `erased`, `before` when it was erased earlier, or `unknown`.
     outcome: &'static str,
+    /// Only of one that was erased now, as is the version.
     #[serde(skip_serializing_if = "Option::is_none")]
     product_id: Option<i64>,
+    /// Of the product.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<i64>,
 }
 
 /// What became of all of them.
-#[derive(Debug, Default, Serialize)]
-struct Report {
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Erasure)]
+pub(crate) struct Report {
     reviews: Vec<Line>,
     erased: u64,
     before: u64,
@@ -66,39 +73,46 @@ pub(crate) async fn run(args: &EraseArgs, config: &Config) -> anyhow::Result<boo
     let primary = Primary::new(config)?;
     let email = args.whose.email.as_ref();
     let reviews = match email {
-        Some(email) => primary.reviews_of(email).await?,
+        Some(email) => {
+            let bar = progress::spinner("looking through the reviews");
+            primary.reviews_of(email, &bar).await?
+        }
         None => distinct(&args.whose.review),
     };
     if asks && !reviews.is_empty() && !confirmed(&reviews).await? {
         bail!("nothing was erased");
     }
-    primary.record(AuditAction::Erase, &reviews, email).await?;
-    let report = erase(&primary, &reviews, args.json).await?;
+    let tell = |line: &Line| if args.json { Ok(()) } else { say::result(line) };
+    let report = erase(&primary, &reviews, email, tell).await?;
     say::result(if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() })?;
     Ok(report.unknown == 0)
 }
 
-async fn erase(primary: &Primary, reviews: &[ReviewId], quiet: bool) -> anyhow::Result<Report> {
+/// Writes down what is about to be done, then erases one review after the other, and tells of each.
+pub(crate) async fn erase(
+    primary: &Primary,
+    reviews: &[ReviewId],
+    email: Option<&Address>,
+    tell: impl Fn(&Line) -> anyhow::Result<()>,
+) -> anyhow::Result<Report> {
+    primary.record(AuditAction::Erase, reviews, email).await?;
     let mut report = Report::default();
     for (number, id) in reviews.iter().enumerate() {
         let erased = match erase_review(&primary.pool, *id, Uuid::now_v7()).await {
             Ok(erased) => erased,
             Err(error) => {
-                let error = primary.failed(error, format_args!("cannot erase review {id}")).await;
+                let error = primary.failed(error, format!("cannot erase review {id}")).await;
                 let all = reviews.len();
-                bail!("{error:#}; {number} of {all} reviews were done before");
+                bail!(Fault::Away(format!("{error:#}; {number} of {all} reviews were done before")));
             }
         };
-        let line = report.add(*id, erased);
-        if !quiet {
-            say::result(line)?;
-        }
+        tell(report.add(*id, erased))?;
     }
     Ok(report)
 }
 
 /// Each id once, in the order in which they were given.
-fn distinct(reviews: &[ReviewId]) -> Vec<ReviewId> {
+pub(crate) fn distinct(reviews: &[ReviewId]) -> Vec<ReviewId> {
     let mut seen = BTreeSet::new();
     reviews.iter().copied().filter(|id| seen.insert(*id)).collect()
 }

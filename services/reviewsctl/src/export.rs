@@ -1,11 +1,13 @@
 //! `reviewsctl export`: everything that is held of a person, as one JSON document.
 
 use crate::config::Config;
+use crate::fault::Fault;
 use crate::person::{Address, Primary};
-use crate::say;
-use anyhow::Context as _;
+use crate::{progress, say};
+use anyhow::{Context as _, bail};
 use chrono::{SecondsFormat, Utc};
 use domain::ReviewId;
+use indicatif::ProgressBar;
 use primary::{AuditAction, export_reviews};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -31,12 +33,13 @@ pub(crate) struct ExportArgs {
 /// Writes the document.
 pub(crate) async fn run(args: &ExportArgs, config: &Config) -> anyhow::Result<()> {
     let primary = Primary::new(config)?;
+    let bar = progress::spinner("looking through the reviews");
     let Some(path) = &args.out else {
-        write(&primary, &args.email, &mut std::io::stdout()).await?;
+        write(&primary, &args.email, (usize::MAX, &bar), &mut std::io::stdout()).await?;
         return Ok(());
     };
     let mut file = create(path)?;
-    match write(&primary, &args.email, &mut file).await {
+    match write(&primary, &args.email, (usize::MAX, &bar), &mut file).await {
         Ok(reviews) => {
             let what = if reviews == 1 { "1 review" } else { &format!("{reviews} reviews") };
             say::note(format_args!("{what} written to {}", path.display()));
@@ -59,9 +62,21 @@ fn create(path: &Path) -> anyhow::Result<File> {
     })
 }
 
-/// Returns how many reviews are in the document.
-async fn write(primary: &Primary, email: &Address, out: &mut impl Write) -> anyhow::Result<usize> {
-    let found = primary.reviews_of(email).await?;
+/// Writes the document, unless there are more reviews than whoever asked can hold. Returns how many are in it.
+pub(crate) async fn write(
+    primary: &Primary,
+    email: &Address,
+    (reviews_max, bar): (usize, &ProgressBar),
+    out: &mut impl Write,
+) -> anyhow::Result<usize> {
+    let found = primary.reviews_of(email, bar).await?;
+    if found.len() > reviews_max {
+        bail!(Fault::Conflict(format!(
+            "{} reviews came with this address, and at most {reviews_max} are given out at once here: use \
+             `reviewsctl export`",
+            found.len()
+        )));
+    }
     primary.record(AuditAction::Export, &found, Some(email)).await?;
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
     let (address, now) = (serde_json::to_string(email.as_str())?, serde_json::to_string(&now)?);

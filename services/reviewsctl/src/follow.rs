@@ -4,10 +4,11 @@ mod outcome;
 mod report;
 
 use crate::config::Config;
+use crate::fault::Fault;
 use crate::status::Stores;
 use anyhow::bail;
 use domain::ReviewId;
-use report::Report;
+pub(crate) use report::Report;
 
 /// How the broker shows who is connected.
 const CONNECTION_NAME: &str = "reviewsctl follow";
@@ -24,10 +25,18 @@ pub(crate) struct FollowArgs {
 
 /// Returns what was found, as text or JSON, and whether every store answered.
 pub(crate) async fn run(args: &FollowArgs, config: &Config) -> anyhow::Result<(String, bool)> {
+    let report = found(args.review_id, config).await?;
+    let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+    Ok((text, report.is_whole()))
+}
+
+/// Looks for a review at every stop.
+pub(crate) async fn found(id: ReviewId, config: &Config) -> anyhow::Result<Report> {
     let stores = Stores::new(config)?;
-    let id = args.review_id;
     let Some(row) = stores.of_primary(primary::traced_row(&stores.primary, id)).await? else {
-        bail!("there is no review {id} in the primary; ids are in the answer to a POST, and in lists");
+        bail!(Fault::Unknown(format!(
+            "there is no review {id} in the primary; ids are in the answer to a POST, and in lists"
+        )));
     };
     let part = row.product_id.part();
     // In the direction of the way: what moves on meanwhile is met again, and not missed.
@@ -36,9 +45,7 @@ pub(crate) async fn run(args: &FollowArgs, config: &Config) -> anyhow::Result<(S
     let queues = broker::queue_depths(&stores.broker, CONNECTION_NAME).await;
     let queues = queues.map_err(|error| stores.named.broker.broker_failed(error));
     let product = stores.of_meta(meta::traced_product(&stores.meta, row.product_id)).await;
-    let report = Report::new(id, &row, said(event), said(published), said(queues), said(product));
-    let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
-    Ok((text, report.is_whole()))
+    Ok(Report::new(id, &row, said(event), said(published), said(queues), said(product)))
 }
 
 fn said<T>(reading: anyhow::Result<T>) -> Result<T, String> {

@@ -3,8 +3,12 @@
 use crate::config::Config;
 use crate::say;
 use crate::stores::Named;
+use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use domain::PROJECTION_VERSION;
+use meta::GenerationInfo;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What to do with generations.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -28,23 +32,39 @@ pub(crate) async fn run(command: GenerationsCommand, config: &Config) -> anyhow:
     }
 }
 
-async fn list(named: &Named, json: bool) -> anyhow::Result<()> {
+/// A generation of meta.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Generation {
+    generation: i32,
+    /// Version of the fold that writes it.
+    projection_version: i32,
+    /// `building`, `live` when the projector keeps it up to date, or `dropped`.
+    state: &'static str,
+    /// Whether it is the one that answers.
+    active: bool,
+    created_at: DateTime<Utc>,
+    /// Events folded.
+    applied: i64,
+    /// Products that stand still.
+    parked: i64,
+}
+
+impl From<GenerationInfo> for Generation {
+    fn from(g: GenerationInfo) -> Self {
+        let GenerationInfo { generation, projection_version, state, active, created_at, applied, parked } = g;
+        Self { generation, projection_version, state: state.name(), active, created_at, applied, parked }
+    }
+}
+
+/// Every generation.
+pub(crate) async fn all(named: &Named) -> anyhow::Result<Vec<Generation>> {
     let generations = meta::generations(&named.stores.meta).await.map_err(|e| named.meta_failed(&e))?;
+    Ok(generations.into_iter().map(Generation::from).collect())
+}
+
+async fn list(named: &Named, json: bool) -> anyhow::Result<()> {
+    let generations = all(named).await?;
     if json {
-        let generations: Vec<_> = generations
-            .iter()
-            .map(|g| {
-                serde_json::json!({
-                    "generation": g.generation,
-                    "projection_version": g.projection_version,
-                    "state": g.state.name(),
-                    "active": g.active,
-                    "created_at": g.created_at,
-                    "applied": g.applied,
-                    "parked": g.parked,
-                })
-            })
-            .collect();
         return say::result(serde_json::to_string_pretty(&generations)?);
     }
     for g in generations {
@@ -53,7 +73,7 @@ async fn list(named: &Named, json: bool) -> anyhow::Result<()> {
             g.generation,
             g.projection_version,
             if g.projection_version < PROJECTION_VERSION { ", an older one" } else { "" },
-            g.state.name(),
+            g.state,
             if g.active { ", answers" } else { "" },
             g.created_at.format("%Y-%m-%dT%H:%M:%SZ"),
             g.applied,
@@ -63,9 +83,13 @@ async fn list(named: &Named, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Deletes all but the one that answers and the one that a replay builds; returns which.
+pub(crate) async fn pruned(named: &Named) -> anyhow::Result<Vec<i32>> {
+    replay::prune(&named.stores).await.map_err(|error| named.failed(error, ", then prune again"))
+}
+
 async fn prune(named: &Named) -> anyhow::Result<()> {
-    let pruned =
-        replay::prune(&named.stores).await.map_err(|error| named.failed(error, ", then prune again"))?;
+    let pruned = pruned(named).await?;
     if pruned.is_empty() {
         return say::result(
             "nothing to prune: there is only the generation that answers, or that a replay builds",
@@ -77,18 +101,32 @@ async fn prune(named: &Named) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A generation that answers again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RolledBack {
+    /// The generation that answered.
+    from: i32,
+    /// The one that does.
+    to: i32,
+    swap_ms: f64,
+}
+
 /// Swaps the generation in that answered before.
-pub(crate) async fn rollback(json: bool, config: &Config) -> anyhow::Result<()> {
-    let named = Named::new(config)?;
+pub(crate) async fn swapped_back(named: &Named) -> anyhow::Result<RolledBack> {
     let back = replay::rollback(&named.stores)
         .await
         .map_err(|error| named.failed(error, ", then roll back again"))?;
-    let swap_ms = back.took.as_secs_f64() * 1000.0;
+    Ok(RolledBack { from: back.from, to: back.to, swap_ms: back.took.as_secs_f64() * 1000.0 })
+}
+
+/// Does that, and says so.
+pub(crate) async fn rollback(json: bool, config: &Config) -> anyhow::Result<()> {
+    let back = swapped_back(&Named::new(config)?).await?;
     if json {
-        return say::result(serde_json::json!({ "from": back.from, "to": back.to, "swap_ms": swap_ms }));
+        return say::result(serde_json::to_string(&back)?);
     }
+    let RolledBack { from, to, swap_ms } = back;
     say::result(format_args!(
-        "generation {} answers instead of {}, swapped within {swap_ms:.1} ms; again, `reviewsctl rollback` swaps forward",
-        back.to, back.from
+        "generation {to} answers instead of {from}, swapped within {swap_ms:.1} ms; again, `reviewsctl rollback` swaps forward"
     ))
 }

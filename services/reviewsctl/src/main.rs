@@ -1,7 +1,8 @@
 //! The operations tool: `migrate`, `import`, `status`, `follow`, `replay`, `verify`, `parked`, `erase` and `export`,
-//! and `generate` for data to try them on.
+//! `serve` to do the same over HTTP, and `generate` for data to try them on.
 
 mod config;
+mod fault;
 mod progress;
 mod say;
 mod section;
@@ -28,6 +29,8 @@ mod verify;
 mod erase;
 
 mod export;
+
+mod serve;
 
 use clap::{Parser, Subcommand};
 use config::Config;
@@ -82,23 +85,33 @@ enum Command {
     Erase(erase::EraseArgs),
     /// Write out what is held of a person
     Export(export::ExportArgs),
+    /// Do over HTTP what the other commands do: the admin API
+    Serve(serve::ServeArgs),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
-    match run(&cli) {
+    match start_logging(&cli.command).and_then(|()| run(&cli)) {
         Ok(code) => code,
         Err(error) => {
             say::note(format_args!("reviewsctl: {}", say::error_line(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// A server logs as the services do; a command says what it has to say, and logs only what goes wrong.
+fn start_logging(command: &Command) -> anyhow::Result<()> {
+    if let Command::Serve(args) = command {
+        return args.start_logging();
+    }
+    let filter = EnvFilter::try_from_env("LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -113,13 +126,18 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(connected(&cli.command, &config))
+        .block_on(connected(&cli.command, config))
 }
 
 /// The commands that use the stores.
-async fn connected(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
+async fn connected(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
+    if let Command::Serve(args) = command {
+        serve::run(args, config).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = &config;
     match command {
-        Command::Generate(_) => Ok(ExitCode::SUCCESS),
+        Command::Generate(_) | Command::Serve(_) => Ok(ExitCode::SUCCESS),
         Command::Migrate => {
             for line in migrate::run(config).await? {
                 say::result(line)?;

@@ -1,6 +1,7 @@
 //! `reviewsctl parked`: products that stand still, messages that nobody could read, and what to do about both.
 
 mod discard;
+mod letters;
 mod list;
 mod redrive;
 mod show;
@@ -11,9 +12,16 @@ use crate::stores::Named;
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
-use domain::ProductId;
+pub(crate) use discard::{DiscardedJson, discarded};
+use domain::{EventId, ProductId};
+pub(crate) use letters::{LettersJson, ThrownAway, letters, thrown_away};
+pub(crate) use list::{ListedJson, listed};
 use meta::ParkedProduct;
+pub(crate) use redrive::{RedrivenAllJson, Which, redriven};
 use replay::ReplayError;
+use serde::Serialize;
+pub(crate) use show::{ShownJson, shown};
+use utoipa::ToSchema;
 
 /// Products that stand still that one command looks at.
 const PARKED_PRODUCTS_MAX: i64 = 10_000;
@@ -72,16 +80,6 @@ async fn active(named: &Named) -> anyhow::Result<i32> {
     }
 }
 
-/// Makes a product anew. One that has no events is an error.
-async fn rebuild(named: &Named, product_id: ProductId) -> anyhow::Result<replay::Rebuilt> {
-    let rebuilt = replay::rebuild_product(&named.stores, product_id).await;
-    let rebuilt = rebuilt.map_err(|error| named.failed(error, ", then run the same command again"))?;
-    if rebuilt.version.0 == 0 {
-        bail!("product {product_id} has no events: nothing to rebuild; check the id");
-    }
-    Ok(rebuilt)
-}
-
 fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
@@ -97,16 +95,41 @@ fn parking_line(parked: &ParkedProduct, active: i32) -> String {
     )
 }
 
-fn parking_json(parked: &ParkedProduct, active: i32) -> serde_json::Value {
-    serde_json::json!({
-        "generation": parked.generation,
-        "answers": parked.generation == active,
-        "product": parked.product_id,
-        "part": parked.part,
-        "position": parked.pos,
-        "version": parked.version,
-        "event_id": parked.event_id,
-        "reason": parked.reason,
-        "since": parked.parked_at,
-    })
+/// Where and why a product stands still.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Parking)]
+pub(crate) struct ParkingJson {
+    generation: i32,
+    /// Whether this generation answers.
+    answers: bool,
+    product: i64,
+    part: i16,
+    /// Position of the event that could not be applied.
+    position: i64,
+    /// Its version.
+    version: i64,
+    #[schema(value_type = String, format = "uuid")]
+    event_id: EventId,
+    reason: String,
+    since: DateTime<Utc>,
+}
+
+impl ParkingJson {
+    fn of(parked: &ParkedProduct, active: i32) -> Self {
+        ParkingJson {
+            generation: parked.generation,
+            answers: parked.generation == active,
+            product: parked.product_id.get(),
+            part: parked.part.get(),
+            position: parked.pos.0,
+            version: parked.version.0,
+            event_id: parked.event_id,
+            reason: parked.reason.clone(),
+            since: parked.parked_at,
+        }
+    }
+
+    fn all(parked: &[ParkedProduct], active: i32) -> Vec<Self> {
+        parked.iter().map(|parked| Self::of(parked, active)).collect()
+    }
 }

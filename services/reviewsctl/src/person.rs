@@ -1,11 +1,12 @@
 //! What `erase` and `export` share: a person's address, their reviews, and who runs the command.
 
 use crate::config::Config;
-use crate::progress;
+use crate::fault::Fault;
 use crate::status::cause;
 use crate::store::Store;
-use anyhow::{anyhow, bail};
+use anyhow::{Error, bail};
 use domain::ReviewId;
+use indicatif::ProgressBar;
 use primary::{Audit, AuditAction, operations_pool, record_audit, reviews_of};
 use sqlx::{ConnectOptions as _, PgPool};
 use std::fmt::{self, Display};
@@ -29,7 +30,7 @@ impl fmt::Debug for Address {
 }
 
 impl FromStr for Address {
-    type Err = anyhow::Error;
+    type Err = Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         // Erased reviews have an empty address.
@@ -44,19 +45,30 @@ impl FromStr for Address {
 pub(crate) struct Primary {
     pub(crate) pool: PgPool,
     store: Store,
+    /// Said in the audit behind who runs this process.
+    way: &'static str,
 }
 
 impl Primary {
+    /// For a command on a terminal.
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
+        Self::by_way_of("", config)
+    }
+
+    /// For whoever asks in another way, which the audit names.
+    pub(crate) fn by_way_of(way: &'static str, config: &Config) -> anyhow::Result<Self> {
         let options = config.primary()?;
         let store = Store::primary(&options);
         // Looking through all reviews may be slow, which is no news.
-        Ok(Self { pool: operations_pool(options.disable_statement_logging()), store })
+        Ok(Self { pool: operations_pool(options.disable_statement_logging()), store, way })
     }
 
-    /// The reviews that came with an address.
-    pub(crate) async fn reviews_of(&self, email: &Address) -> anyhow::Result<Vec<ReviewId>> {
-        let bar = progress::spinner("looking through the reviews");
+    /// The reviews that came with an address; the bar shows how many were looked through.
+    pub(crate) async fn reviews_of(
+        &self,
+        email: &Address,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Vec<ReviewId>> {
         let found = reviews_of(&self.pool, email.as_str(), |reviews| bar.inc(reviews)).await;
         bar.finish_and_clear();
         match found {
@@ -72,7 +84,7 @@ impl Primary {
         reviews: &[ReviewId],
         email: Option<&Address>,
     ) -> anyhow::Result<()> {
-        let os_user = os_user();
+        let os_user = format!("{}{}", os_user(), self.way);
         let audit = Audit { action, reviews, email: email.map(Address::as_str), os_user: &os_user };
         match record_audit(&self.pool, audit).await {
             Ok(()) => Ok(()),
@@ -81,11 +93,13 @@ impl Primary {
     }
 
     /// What an error means here.
-    pub(crate) async fn failed(&self, error: sqlx::Error, what: impl Display) -> anyhow::Error {
+    pub(crate) async fn failed(&self, error: sqlx::Error, what: impl Display) -> Error {
         let code = error.as_database_error().and_then(|error| error.code());
         // Lock not available, or a statement past its limit.
         if matches!(code.as_deref(), Some("55P03" | "57014")) {
-            return anyhow!("{what}: the primary database was too busy; run the same command again");
+            return Error::new(Fault::Away(format!(
+                "{what}: the primary database was too busy; run the same command again"
+            )));
         }
         self.store.failed(&cause(&self.pool, error).await)
     }

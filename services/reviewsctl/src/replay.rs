@@ -1,21 +1,29 @@
 //! `reviewsctl replay`: meta made anew while it answers; of one product only with `--product`.
 
 mod bar;
+mod json;
 mod list;
+mod pace;
 mod plan;
 
 use crate::config::Config;
+use crate::fault::Fault;
 use crate::say;
 use crate::stores::Named;
 use anyhow::bail;
-pub(crate) use bar::shown;
+pub(crate) use bar::{doing, shown};
 use clap::{Args, Subcommand, ValueEnum};
 use domain::ProductId;
+pub(crate) use json::{RebuiltJson, ReplayedJson};
+pub(crate) use list::{ReplayJson, all as all_replays};
 use meta::{Replay, Wanted};
+pub(crate) use pace::Pace;
+pub(crate) use plan::{ForecastJson, forecast};
 use replay::{Asked, Plan, Progress, Replayed, Throttle, rebuild_product};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Ends the line about a store that was lost on the way.
 const RUN_AGAIN: &str = ", then run the same command again: what was built so far is kept";
@@ -67,10 +75,13 @@ impl ThrottleArgs {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Source {
+/// What a generation is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Source {
     Log,
     Snapshot,
+    #[default]
     Both,
 }
 
@@ -136,56 +147,26 @@ pub(crate) async fn run(args: &ReplayArgs, config: &Config) -> anyhow::Result<bo
     replay(&named, &plan, args.json).await
 }
 
+/// Replays to the end.
+pub(crate) async fn replayed(
+    named: &Named,
+    plan: &Plan,
+    progress: &Arc<Progress>,
+) -> anyhow::Result<Replayed> {
+    let replayed = replay::replay(&named.stores, plan, progress).await;
+    replayed.map_err(|error| named.failed(error, RUN_AGAIN))
+}
+
 async fn replay(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> {
     let progress = Arc::new(Progress::default());
-    let replayed = shown(&progress, "events", replay::replay(&named.stores, plan, &progress)).await;
-    let replayed = replayed.map_err(|error| named.failed(error, RUN_AGAIN))?;
+    let replayed = shown(&progress, "events", replayed(named, plan, &progress)).await?;
     let well = replayed.compared.differing == 0;
     if json {
-        say::result(serde_json::to_string(&Json::of(&replayed))?)?;
+        say::result(serde_json::to_string(&ReplayedJson::of(&replayed))?)?;
     } else {
         tell(&replayed)?;
     }
     Ok(well)
-}
-
-/// What programs read, as one line.
-#[derive(Serialize)]
-struct Json {
-    generation: i32,
-    source: &'static str,
-    events: i64,
-    seconds: f64,
-    events_per_second: f64,
-    swap_ms: Option<f64>,
-    differences: u64,
-    products: u64,
-    parked: usize,
-    resumed: bool,
-    total_seconds: f64,
-}
-
-impl Json {
-    fn of(replayed: &Replayed) -> Self {
-        Json {
-            generation: replayed.generation,
-            source: replayed.source.name(),
-            events: replayed.events,
-            seconds: replayed.building.as_secs_f64(),
-            events_per_second: rate(replayed),
-            swap_ms: replayed.swap.map(|took| took.as_secs_f64() * 1000.0),
-            differences: replayed.compared.differing,
-            products: replayed.compared.products,
-            parked: replayed.compared.parked.len(),
-            resumed: replayed.resumed,
-            total_seconds: replayed.took.as_secs_f64(),
-        }
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-fn rate(replayed: &Replayed) -> f64 {
-    replayed.events as f64 / replayed.building.as_secs_f64().max(f64::EPSILON)
 }
 
 fn tell(replayed: &Replayed) -> anyhow::Result<()> {
@@ -198,7 +179,7 @@ fn tell(replayed: &Replayed) -> anyhow::Result<()> {
             meta::Source::Both => "the log, to be held against the reviews",
         },
         building.as_secs_f64(),
-        rate(replayed),
+        json::rate(replayed),
         if replayed.resumed { ", by this process and those before it" } else { "" },
     ))?;
     tell_compared(compared)?;
@@ -259,22 +240,22 @@ pub(crate) fn values(meta: &domain::ProductMeta) -> String {
     )
 }
 
-async fn one_product(named: &Named, product_id: ProductId, json: bool) -> anyhow::Result<bool> {
+/// Makes a product anew. One that has no events is an error.
+pub(crate) async fn rebuilt(named: &Named, product_id: ProductId) -> anyhow::Result<replay::Rebuilt> {
     let rebuilt = rebuild_product(&named.stores, product_id).await;
     let rebuilt = rebuilt.map_err(|error| named.failed(error, ", then run the same command again"))?;
     if rebuilt.version.0 == 0 {
-        bail!("product {product_id} has no events: nothing to rebuild; check the id");
+        bail!(Fault::Unknown(format!(
+            "product {product_id} has no events: nothing to rebuild; check the id"
+        )));
     }
+    Ok(rebuilt)
+}
+
+async fn one_product(named: &Named, product_id: ProductId, json: bool) -> anyhow::Result<bool> {
+    let rebuilt = rebuilt(named, product_id).await?;
     if json {
-        say::result(serde_json::json!({
-            "product": product_id,
-            "version": rebuilt.version,
-            "generations": rebuilt.generations,
-            "events": rebuilt.events,
-            "seconds": rebuilt.took.as_secs_f64(),
-            "held_ms": rebuilt.held.as_secs_f64() * 1000.0,
-            "parked": rebuilt.parked,
-        }))?;
+        say::result(serde_json::to_string(&RebuiltJson::of(&rebuilt))?)?;
     } else {
         say::result(rebuilt_line(&rebuilt))?;
     }
@@ -297,46 +278,63 @@ pub(crate) fn rebuilt_line(rebuilt: &replay::Rebuilt) -> String {
     }
 }
 
+/// Asks whoever works at the replay under way to pause, or to go on.
+pub(crate) async fn asked(named: &Named, wanted: Wanted) -> anyhow::Result<Asked> {
+    match replay::ask(&named.stores, wanted).await.map_err(|error| named.failed(error, ""))? {
+        Asked::NoReplay => bail!(Fault::Unknown(match wanted {
+            Wanted::Pause => "there is no replay to pause: `reviewsctl replay list` shows all".to_owned(),
+            _ => "there is no replay to go on with: `reviewsctl replay list` shows all".to_owned(),
+        })),
+        asked => Ok(asked),
+    }
+}
+
 async fn pause(named: &Named) -> anyhow::Result<bool> {
-    match replay::ask(&named.stores, Wanted::Pause).await.map_err(|error| named.failed(error, ""))? {
-        Asked::Yes(generation) => {
-            say::result(format_args!("the replay of generation {generation} pauses after its range"))?;
-        }
+    match asked(named, Wanted::Pause).await? {
         Asked::NobodyWorks(generation) => say::result(format_args!(
             "no process works at the replay of generation {generation}; `reviewsctl replay resume` goes on with it"
         ))?,
-        Asked::NoReplay => bail!("there is no replay to pause: `reviewsctl replay list` shows all"),
+        Asked::Yes(generation) => {
+            say::result(format_args!("the replay of generation {generation} pauses after its range"))?;
+        }
+        Asked::NoReplay => {}
     }
     Ok(true)
 }
 
 async fn resume_replay(named: &Named, args: ResumeArgs) -> anyhow::Result<bool> {
-    match replay::ask(&named.stores, Wanted::Run).await.map_err(|error| named.failed(error, ""))? {
-        Asked::Yes(generation) => {
-            say::result(format_args!("the replay of generation {generation} goes on in its process"))?;
-            Ok(true)
-        }
-        Asked::NobodyWorks(_) => {
-            let unended =
-                meta::unended_replay(&named.stores.meta).await.map_err(|e| named.meta_failed(&e))?;
-            let Some(Replay { source, fresh, .. }) = unended else { bail!(NO_REPLAY) };
-            let plan = Plan { source, fresh, ..Plan::careful(args.throttle.throttle()) };
-            replay(named, &plan, args.json).await
-        }
-        Asked::NoReplay => bail!(NO_REPLAY),
+    if let Asked::Yes(generation) = asked(named, Wanted::Run).await? {
+        say::result(format_args!("the replay of generation {generation} goes on in its process"))?;
+        return Ok(true);
+    }
+    replay(named, &unended_plan(named, args.throttle.throttle()).await?, args.json).await
+}
+
+/// How to go on with the replay that has not ended.
+pub(crate) async fn unended_plan(named: &Named, throttle: Option<Throttle>) -> anyhow::Result<Plan> {
+    let unended = meta::unended_replay(&named.stores.meta).await.map_err(|e| named.meta_failed(&e))?;
+    let Some(Replay { source, fresh, .. }) = unended else {
+        bail!(Fault::Unknown(
+            "there is no replay to go on with: `reviewsctl replay list` shows all".to_owned()
+        ));
+    };
+    Ok(Plan { source, fresh, ..Plan::careful(throttle) })
+}
+
+/// Gives the replay under way up; returns its generation.
+pub(crate) async fn cancelled(named: &Named) -> anyhow::Result<i32> {
+    match replay::cancel(&named.stores).await.map_err(|error| named.failed(error, ""))? {
+        Some(generation) => Ok(generation),
+        None => bail!(Fault::Unknown(
+            "there is no replay to cancel: `reviewsctl replay list` shows all".to_owned()
+        )),
     }
 }
 
-const NO_REPLAY: &str = "there is no replay to go on with: `reviewsctl replay list` shows all";
-
 async fn cancel(named: &Named) -> anyhow::Result<bool> {
-    match replay::cancel(&named.stores).await.map_err(|error| named.failed(error, ""))? {
-        Some(generation) => {
-            say::result(format_args!(
-                "the replay of generation {generation} was given up, and what it built deleted"
-            ))?;
-            Ok(true)
-        }
-        None => bail!("there is no replay to cancel: `reviewsctl replay list` shows all"),
-    }
+    let generation = cancelled(named).await?;
+    say::result(format_args!(
+        "the replay of generation {generation} was given up, and what it built deleted"
+    ))?;
+    Ok(true)
 }

@@ -2,24 +2,26 @@
 
 use serde::Serialize;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// Something, and where it was read.
-#[derive(Debug, Serialize)]
-pub(crate) struct Section<T> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Section<T: ToSchema> {
     pub(crate) read_from: &'static str,
     #[serde(flatten)]
+    #[schema(inline)]
     pub(crate) read: Read<T>,
 }
 
 /// What was read, or why nothing was.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Read<T> {
+pub(crate) enum Read<T: ToSchema> {
     Is(T),
     Away(String),
 }
 
-impl<T> Section<T> {
+impl<T: ToSchema> Section<T> {
     pub(crate) fn new(read_from: &'static str, read: Result<T, String>) -> Self {
         Self { read_from, read: read.map_or_else(Read::Away, Read::Is) }
     }

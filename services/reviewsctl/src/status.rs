@@ -17,7 +17,7 @@ use crate::store::Store;
 use chrono::{DateTime, Utc};
 use domain::{PARTS, Position};
 use readings::Readings;
-use report::Report;
+pub(crate) use report::Report;
 use sqlx::{ConnectOptions as _, PgPool};
 use std::time::Duration;
 
@@ -51,6 +51,11 @@ pub(crate) async fn run(args: &StatusArgs, config: &Config) -> anyhow::Result<(S
     let report = stores.report().await;
     let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
     Ok((text, if args.wait { report.is_whole() } else { report.is_well() }))
+}
+
+/// A look at everything.
+pub(crate) async fn look(config: &Config) -> anyhow::Result<Report> {
+    Ok(Stores::new(config)?.report().await)
 }
 
 /// Every store, for a look at it.

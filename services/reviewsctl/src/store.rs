@@ -1,6 +1,7 @@
 //! The stores by name, for messages that say which one, where it should be, and the mend.
 
-use anyhow::{Error, anyhow};
+use crate::fault::Fault;
+use anyhow::Error;
 use broker::{BrokerAddress, BrokerError};
 use sqlx::postgres::PgConnectOptions;
 use std::io;
@@ -36,19 +37,19 @@ impl Store {
     /// What a database's error means here.
     pub(crate) fn failed(&self, error: &sqlx::Error) -> Error {
         if is_gone(error) {
-            return anyhow!("{}", self.away(&database_cause(error)));
+            return Error::new(Fault::Away(self.away(&database_cause(error))));
         }
         let Self { name, setting, address, .. } = self;
         let cause = database_cause(error);
-        anyhow!(
+        Error::new(Fault::Away(format!(
             "the {name} cannot be used ({address}): {cause}; check {setting}, and that `reviewsctl migrate` has run"
-        )
+        )))
     }
 
     /// The same, and what to do when the store is back.
     pub(crate) fn failed_then(&self, error: &sqlx::Error, then: &str) -> Error {
         if is_gone(error) {
-            anyhow!("{}{then}", self.away(&database_cause(error)))
+            Error::new(Fault::Away(format!("{}{then}", self.away(&database_cause(error)))))
         } else {
             self.failed(error)
         }
@@ -59,13 +60,16 @@ impl Store {
         let error = Error::from(error);
         let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
         let cause = io.map_or_else(|| error.root_cause().to_string(), io_cause);
-        anyhow!("{}; its queues are declared by the services when they run", self.away(&cause))
+        let away = self.away(&cause);
+        Error::new(Fault::Away(format!("{away}; its queues are declared by the services when they run")))
     }
 
     /// An error of a longer work, or, when it came from losing the store, what that means.
     pub(crate) fn lost(&self, error: Error, then: &str) -> Error {
         match error.chain().find_map(|cause| cause.downcast_ref::<sqlx::Error>()) {
-            Some(lost) if is_gone(lost) => anyhow!("{}{then}", self.away(&database_cause(lost))),
+            Some(lost) if is_gone(lost) => {
+                Error::new(Fault::Away(format!("{}{then}", self.away(&database_cause(lost)))))
+            }
             _ => error,
         }
     }

@@ -4,8 +4,10 @@ use crate::config::Config;
 use crate::replay::{ThrottleArgs, rebuilt_line, shown, tell_compared, values};
 use crate::say;
 use crate::stores::Named;
-use replay::{Difference, Progress};
+use replay::{Difference, Progress, Rebuilt, Throttle, Verified};
+use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Ends the line about a store that was lost on the way.
 const RUN_AGAIN: &str = ", then verify again";
@@ -26,32 +28,43 @@ pub(crate) struct VerifyArgs {
     json: bool,
 }
 
-/// Compares, and returns whether nothing differed.
-pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<bool> {
-    let named = Named::new(config)?;
-    let progress = Arc::new(Progress::default());
-    let verify = replay::verify(&named.stores, args.sample, args.throttle.throttle(), &progress);
-    let verified = shown(&progress, "products", verify).await;
+/// What to compare.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct What {
+    /// So many products, chosen at random, instead of all.
+    pub(crate) sample: Option<i64>,
+    /// Rebuild those that differ.
+    pub(crate) repair: bool,
+    pub(crate) throttle: Option<Throttle>,
+}
+
+/// Compares, and repairs if that is wanted.
+pub(crate) async fn verified(
+    named: &Named,
+    what: What,
+    progress: &Arc<Progress>,
+) -> anyhow::Result<(Verified, Vec<Rebuilt>)> {
+    let verified = replay::verify(&named.stores, what.sample, what.throttle, progress).await;
     let verified = verified.map_err(|error| named.failed(error, RUN_AGAIN))?;
-    let compared = &verified.compared;
-    let repaired = match args.repair {
+    let repaired = match what.repair {
         true => {
-            let repaired = replay::repair(&named.stores, compared).await;
+            let repaired = replay::repair(&named.stores, &verified.compared).await;
             repaired.map_err(|error| named.failed(error, RUN_AGAIN))?
         }
         false => Vec::new(),
     };
+    Ok((verified, repaired))
+}
+
+/// Compares, says what was found, and returns whether nothing differed.
+pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<bool> {
+    let named = Named::new(config)?;
+    let progress = Arc::new(Progress::default());
+    let what = What { sample: args.sample, repair: args.repair, throttle: args.throttle.throttle() };
+    let (verified, repaired) = shown(&progress, "products", verified(&named, what, &progress)).await?;
+    let compared = &verified.compared;
     if args.json {
-        let differing: Vec<_> = compared.differences.iter().map(json).collect();
-        say::result(serde_json::json!({
-            "generation": verified.generation,
-            "products": compared.products,
-            "differences": compared.differing,
-            "seconds": verified.took.as_secs_f64(),
-            "differing": differing,
-            "parked": compared.parked,
-            "repaired": repaired.iter().filter(|r| r.parked.is_none()).map(|r| r.product_id).collect::<Vec<_>>(),
-        }))?;
+        say::result(serde_json::to_string(&Json::of(&verified, &repaired))?)?;
         return Ok(compared.differing == 0);
     }
     say::result(format_args!(
@@ -69,11 +82,60 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<boo
     Ok(compared.differing == 0)
 }
 
-fn json(difference: &Difference) -> serde_json::Value {
-    serde_json::json!({
-        "product": difference.product_id,
-        "stored": values(&difference.stored),
-        "expected": values(&difference.expected),
-        "expected_from": difference.expected_from,
-    })
+/// What a verification came to.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Verified)]
+pub(crate) struct Json {
+    /// The generation that answers.
+    generation: i32,
+    /// Products compared.
+    products: u64,
+    /// Products that differ.
+    differences: u64,
+    seconds: f64,
+    /// Those that differ, at most ten thousand.
+    differing: Vec<DifferenceJson>,
+    /// Products that stand still, which were left out.
+    parked: Vec<i64>,
+    /// Products that were rebuilt.
+    repaired: Vec<i64>,
+}
+
+impl Json {
+    pub(crate) fn of(verified: &Verified, repaired: &[Rebuilt]) -> Self {
+        let compared = &verified.compared;
+        Json {
+            generation: verified.generation,
+            products: compared.products,
+            differences: compared.differing,
+            seconds: verified.took.as_secs_f64(),
+            differing: compared.differences.iter().map(DifferenceJson::from).collect(),
+            parked: compared.parked.iter().map(|product| product.get()).collect(),
+            repaired: repaired.iter().filter(|r| r.parked.is_none()).map(|r| r.product_id.get()).collect(),
+        }
+    }
+}
+
+/// A product that differs.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Difference)]
+pub(crate) struct DifferenceJson {
+    product: i64,
+    /// What meta has.
+    stored: String,
+    /// What it should have.
+    expected: String,
+    /// Where that was read.
+    expected_from: &'static str,
+}
+
+impl From<&Difference> for DifferenceJson {
+    fn from(difference: &Difference) -> Self {
+        DifferenceJson {
+            product: difference.product_id.get(),
+            stored: values(&difference.stored),
+            expected: values(&difference.expected),
+            expected_from: difference.expected_from,
+        }
+    }
 }

@@ -33,6 +33,18 @@ impl Problem {
         Self::new(400, "/problems/bad-request", "Bad request", detail)
     }
 
+    /// The request does not bring the token that it needs.
+    pub fn unauthorized() -> Self {
+        let detail =
+            "this needs the header Authorization: Bearer TOKEN, with the token that the service was given";
+        Self::new(401, "/problems/unauthorized", "Unauthorized", detail)
+    }
+
+    /// Nothing from there is answered, whatever it brings.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(403, "/problems/forbidden", "Forbidden", detail)
+    }
+
     /// There is nothing at this path.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(404, "/problems/not-found", "Not found", detail)
@@ -51,6 +63,11 @@ impl Problem {
         Self::new(409, "/problems/under-way", "Under way", detail)
     }
 
+    /// It cannot be done as things are, and repeating it alone does not change that.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(409, "/problems/conflict", "Conflict", detail)
+    }
+
     /// The `Idempotency-Key` belongs to another request.
     pub fn key_taken() -> Self {
         let detail = "this Idempotency-Key was used for another request; use a new one for each";
@@ -61,6 +78,12 @@ impl Problem {
     pub fn too_large(bytes_max: usize) -> Self {
         let detail = format!("the body must be at most {bytes_max} bytes long");
         Self::new(413, "/problems/content-too-large", "Content too large", detail)
+    }
+
+    /// The body is of a type that is not read.
+    pub fn unsupported_media_type() -> Self {
+        let detail = "the body must be JSON, with the header Content-Type: application/json";
+        Self::new(415, "/problems/unsupported-media-type", "Unsupported media type", detail)
     }
 
     /// A parameter or the whole request makes no sense.
@@ -85,7 +108,11 @@ impl Problem {
 
     /// A store is away, or there is too much to do: worth another try soon.
     pub fn unavailable() -> Self {
-        let detail = "the service cannot answer at the moment; try again after the seconds in Retry-After";
+        Self::away("the service cannot answer at the moment; try again after the seconds in Retry-After")
+    }
+
+    /// The same, for operations people: which store, and the mend.
+    pub fn away(detail: impl Into<String>) -> Self {
         Self::new(503, "/problems/unavailable", "Service unavailable", detail)
     }
 }

@@ -3,7 +3,7 @@
 use meta::Phase;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
 
 /// What work under way waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Progress {
     total: AtomicU64,
     waiting: AtomicU8,
     phase: Mutex<Phase>,
+    /// 0 until a replay has begun.
+    generation: AtomicI32,
 }
 
 impl Default for Progress {
@@ -32,6 +34,7 @@ impl Default for Progress {
             total: AtomicU64::new(0),
             waiting: AtomicU8::new(0),
             phase: Mutex::new(Phase::Building),
+            generation: AtomicI32::new(0),
         }
     }
 }
@@ -59,6 +62,15 @@ impl Progress {
             2 => Waiting::Throttled,
             _ => Waiting::No,
         }
+    }
+
+    /// The generation that a replay builds, from when its row is there and this process works at it.
+    pub fn generation(&self) -> Option<i32> {
+        Some(self.generation.load(Ordering::Relaxed)).filter(|generation| *generation > 0)
+    }
+
+    pub(crate) fn builds(&self, generation: i32) {
+        self.generation.store(generation, Ordering::Relaxed);
     }
 
     pub(crate) fn begin(&self, phase: Phase, done: u64, total: u64) {

@@ -87,6 +87,7 @@ pub async fn replay(stores: &Stores, plan: &Plan, progress: &Arc<Progress>) -> R
     let epoch = error::primary(primary::log_epoch(&stores.primary).await)?;
     let (replay, resumed) = begin(stores, plan, epoch).await?;
     let generation = replay.generation;
+    progress.builds(generation);
     let run = Run { stores: stores.clone(), plan: plan.clone(), progress: progress.clone(), epoch, replay };
     let ended = run.to_the_end().await;
     let ended = match ended {

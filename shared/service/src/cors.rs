@@ -26,6 +26,8 @@ pub enum Cors {
     Any,
     /// These.
     Listed(Vec<HeaderValue>),
+    /// None: a browser's page has no business here.
+    Nobody,
 }
 
 impl Cors {
@@ -67,12 +69,14 @@ impl Cors {
 
     /// Puts on an answer what lets the page of an origin read it.
     pub(crate) fn put_on(&self, headers: &mut HeaderMap, origin: Option<&HeaderValue>) {
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSE_HEADERS);
         match self {
+            Cors::Nobody => {}
             Cors::Any => {
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSE_HEADERS);
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
             }
             Cors::Listed(origins) => {
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSE_HEADERS);
                 headers.append(VARY, HeaderValue::from_static("Origin"));
                 if let Some(origin) = origin.filter(|origin| origins.contains(origin)) {
                     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -119,5 +123,12 @@ mod tests {
         assert_eq!(allowed(Some("https://shop.example.com")).as_deref(), Some("https://shop.example.com"));
         assert_eq!(allowed(Some("https://evil.example.com")), None);
         assert_eq!(allowed(None), None);
+    }
+
+    #[test]
+    fn where_pages_have_no_business_no_answer_names_an_origin() {
+        let mut headers = HeaderMap::new();
+        Cors::Nobody.put_on(&mut headers, Some(&HeaderValue::from_static("https://shop.example.com")));
+        assert!(headers.is_empty(), "{headers:?}");
     }
 }

@@ -1,12 +1,11 @@
 //! Whether a service lives, and whether it can do its work.
 
-use crate::Settings;
 use anyhow::{Context, bail};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -32,13 +31,12 @@ where
     Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(readyz))
 }
 
-/// Asks the service that listens on `LISTEN` whether it is ready: what `SERVICE healthcheck` does in
-/// a container that has no other program.
+/// Asks the service that listens there whether it is ready: what `SERVICE healthcheck` does in a container
+/// that has no other program.
 ///
 /// # Errors
 /// When it is not ready.
-pub(crate) async fn healthcheck(settings: Settings) -> anyhow::Result<()> {
-    let mut address = settings.listen()?;
+pub async fn healthcheck(service: &str, mut address: SocketAddr) -> anyhow::Result<()> {
     if address.ip().is_unspecified() {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
@@ -51,7 +49,7 @@ pub(crate) async fn healthcheck(settings: Settings) -> anyhow::Result<()> {
     };
     let answer = tokio::time::timeout(READY_TIMEOUT * 2, ask).await.context("no answer in time")??;
     if !answer.starts_with(b"HTTP/1.1 200 ") {
-        bail!("{} is not ready", settings.service());
+        bail!("{service} is not ready");
     }
     Ok(())
 }

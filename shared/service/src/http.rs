@@ -31,20 +31,34 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Gives a router the manners of the house: problems for unknown paths, wrong methods, panics and
 /// timeouts, an id for every request, and answers that the allowed origins may read.
 pub fn with_manners<S: Clone + Send + Sync + 'static>(router: Router<S>, cors: Cors) -> Router<S> {
-    let cors = Arc::new(cors);
+    with_ids(with_problems(router), cors, REQUEST_TIMEOUT)
+}
+
+/// Problems for unknown paths and wrong methods.
+pub fn with_problems<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
         .fallback(|| async { HttpProblem(Problem::not_found("there is nothing at this path")) })
         .method_not_allowed_fallback(|| async { HttpProblem(Problem::method_not_allowed()) })
-        .layer(from_fn(move |request, next| manners(cors.clone(), request, next)))
 }
 
-async fn manners(cors: Arc<Cors>, request: Request, next: Next) -> Response {
+/// An id for every request, in the log and in the answer; problems for panics and for what takes longer than
+/// `timeout`; and answers that the allowed origins may read.
+pub fn with_ids<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    cors: Cors,
+    timeout: Duration,
+) -> Router<S> {
+    let cors = Arc::new(cors);
+    router.layer(from_fn(move |request, next| manners(cors.clone(), timeout, request, next)))
+}
+
+async fn manners(cors: Arc<Cors>, timeout: Duration, request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let origin = request.headers().get(ORIGIN).cloned();
-    let preflight = request.method() == Method::OPTIONS;
+    let preflight = request.method() == Method::OPTIONS && *cors != Cors::Nobody;
     let span = tracing::info_span!("request", request.id = %id, http.method = %request.method());
     let mut response =
-        if preflight { Cors::preflight() } else { answer(request, next).instrument(span).await };
+        if preflight { Cors::preflight() } else { answer(request, next, timeout).instrument(span).await };
     let headers = response.headers_mut();
     cors.put_on(headers, origin.as_ref());
     if let Ok(id) = HeaderValue::from_str(&id) {
@@ -71,16 +85,16 @@ pub fn with_limit<S: Clone + Send + Sync + 'static>(router: Router<S>, requests_
     }))
 }
 
-async fn answer(request: Request, next: Next) -> Response {
+async fn answer(request: Request, next: Next, timeout: Duration) -> Response {
     let run = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(REQUEST_TIMEOUT, run).await {
+    match tokio::time::timeout(timeout, run).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("a handler panicked; the message above says where");
             HttpProblem(Problem::internal()).into_response()
         }
         Err(_) => {
-            tracing::warn!(timeout_s = REQUEST_TIMEOUT.as_secs(), "a request took too long and was given up");
+            tracing::warn!(timeout_s = timeout.as_secs(), "a request took too long and was given up");
             HttpProblem(Problem::unavailable()).into_response()
         }
     }
@@ -101,9 +115,24 @@ fn request_id(request: &Request) -> String {
 /// # Errors
 /// When the address cannot be listened on.
 pub async fn serve(listen: SocketAddr, router: Router, shutdown: Shutdown) -> anyhow::Result<()> {
+    serve_at("LISTEN", listen, router, shutdown).await
+}
+
+/// The same, at an address that another setting names.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn serve_at(
+    setting: &str,
+    listen: SocketAddr,
+    router: Router,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("cannot listen on {listen}; another process may: end it, or set LISTEN to another port")
+        format!("cannot listen on {listen}; another process may: end it, or set {setting} to another port")
     })?;
+    // Port 0 means any that is free.
+    let listen = listener.local_addr().unwrap_or(listen);
     tracing::info!(%listen, "listening");
     let stopping = shutdown.clone();
     let server =

@@ -17,13 +17,9 @@ mod health;
 mod run;
 mod shutdown;
 
-use health::healthcheck;
-use settings::settings;
-use telemetry::start_logging;
-
 pub use cors::Cors;
-pub use health::health_routes;
-pub use http::{serve, with_limit, with_manners};
+pub use health::{health_routes, healthcheck};
+pub use http::{serve, serve_at, with_ids, with_limit, with_manners, with_problems};
 pub use problem::{HttpProblem, log_chain};
 pub use representation::{representation, with_representations};
 pub use request::{
@@ -33,3 +29,4 @@ pub use routes::public_routes;
 pub use run::{run, together};
 pub use settings::Settings;
 pub use shutdown::{Shutdown, stop_signal};
+pub use telemetry::start_logging;

@@ -160,7 +160,12 @@ fn command_answers(command: &mut Operation) {
 }
 
 fn failures(operation: &mut Operation, more: &[Failure]) {
-    for failure in OF_ALL.iter().chain(more) {
+    add_failures(operation, OF_ALL.iter().chain(more));
+}
+
+/// Adds to an operation how it may fail, each as a problem.
+pub fn add_failures<'a>(operation: &mut Operation, failures: impl IntoIterator<Item = &'a Failure>) {
+    for failure in failures {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let mut response =
             ResponseBuilder::new().description(failure.when).content(PROBLEM_CONTENT_TYPE, content).build();

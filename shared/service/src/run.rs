@@ -1,7 +1,7 @@
 //! Starting and ending a service.
 
 use crate::openapi::printed;
-use crate::{Settings, Shutdown, healthcheck, settings, start_logging};
+use crate::{Settings, Shutdown, healthcheck, start_logging};
 use std::process::ExitCode;
 use tokio::task::JoinSet;
 use utoipa::openapi::OpenApi;
@@ -16,10 +16,13 @@ pub async fn run<F>(
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    let settings = settings(name);
+    let settings = Settings::of(name);
     let asked = std::env::args().nth(1);
     let result = match (asked.as_deref(), openapi) {
-        (Some("healthcheck"), _) => healthcheck(settings).await,
+        (Some("healthcheck"), _) => match settings.listen() {
+            Ok(address) => healthcheck(name, address).await,
+            Err(error) => Err(error),
+        },
         (Some("openapi"), Some(openapi)) => print(&openapi()),
         (Some(other), _) => {
             Err(anyhow::anyhow!("{name} takes its settings from the environment, not {other:?}"))

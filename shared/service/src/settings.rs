@@ -15,12 +15,12 @@ pub struct Settings {
     service: &'static str,
 }
 
-/// Settings of the service `service`, whose name databases and the broker show.
-pub(crate) const fn settings(service: &'static str) -> Settings {
-    Settings { service }
-}
-
 impl Settings {
+    /// Settings of the service `service`, whose name databases and the broker show.
+    pub const fn of(service: &'static str) -> Self {
+        Settings { service }
+    }
+
     /// The service's name.
     pub const fn service(self) -> &'static str {
         self.service

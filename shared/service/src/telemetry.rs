@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 ///
 /// # Errors
 /// When either cannot be read.
-pub(crate) fn start_logging(settings: Settings) -> anyhow::Result<()> {
+pub fn start_logging(settings: Settings) -> anyhow::Result<()> {
     // The client library of the broker reports every lost connection itself, at error.
     let filter: EnvFilter = settings.or("LOG", EnvFilter::new("info,lapin=off"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter);

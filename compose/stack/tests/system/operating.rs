@@ -8,7 +8,7 @@ use crate::sql::Database;
 use crate::stack::{Process, Stack, processes_of};
 use crate::wait::until;
 
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 12] = [
     "primary",
     "meta",
     "epmd",
@@ -19,6 +19,7 @@ pub(crate) const NAMES: [&str; 11] = [
     "read-2",
     "read-3",
     "read-4",
+    "admin",
     "nginx",
 ];
 
@@ -46,7 +47,8 @@ fn ratings_of(front: Front, product: i64) -> i64 {
 pub(crate) fn status_names_every_process(stack: &Stack) {
     let status = stack.status();
     assert_eq!(status.front, format!("http://127.0.0.1:{}", stack.front.port));
-    assert!(status.admin.as_ref().is_none_or(|admin| admin.starts_with("http://127.0.0.1:")));
+    let port = status.processes.iter().find(|process| process.name == "admin").map(|admin| admin.port);
+    assert_eq!(status.admin, port.map(|port| format!("http://127.0.0.1:{port}")));
     let names: Vec<&str> = status.processes.iter().map(|process| process.name.as_str()).collect();
     assert_eq!(names, NAMES);
     let well = |process: &Process| process.ready && process.pid.is_some() && process.port > 0;

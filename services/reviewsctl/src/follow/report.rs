@@ -10,10 +10,12 @@ use meta::TracedProduct;
 use primary::{TracedEvent, TracedRow};
 use serde::Serialize;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The stops, in the order of the way.
-#[derive(Debug, Serialize)]
-pub(super) struct Report {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Way)]
+pub(crate) struct Report {
     review: i64,
     row: Section<Row>,
     event: Section<Option<Event>>,
@@ -26,7 +28,8 @@ pub(super) struct Report {
     says: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReviewRow)]
 struct Row {
     product: i64,
     part: i16,
@@ -34,30 +37,35 @@ struct Row {
     listed: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReviewEvent)]
 struct Event {
     position: Option<i64>,
     version: i64,
+    #[schema(value_type = String, format = "uuid")]
     id: EventId,
     #[serde(rename = "type")]
     event_type: String,
     at: DateTime<Utc>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Offered)]
 struct Offered {
     part: i16,
     up_to: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QueueOfPart)]
 struct Queue {
     queue: String,
     messages: u32,
     consumers: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GenerationCheckpoint)]
 struct Checkpoint {
     generation: i32,
     state: String,
@@ -67,7 +75,8 @@ struct Checkpoint {
     applied: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GenerationProduct)]
 struct Product {
     generation: i32,
     version: Option<i64>,

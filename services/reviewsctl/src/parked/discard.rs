@@ -1,14 +1,18 @@
 //! `reviewsctl parked discard`: an event given up for good, or the dead letters thrown away.
 
-use super::{CONNECTION_NAME, active, parked, parking_line, rebuild};
+use super::letters::{count, thrown_away};
+use super::{ParkingJson, active, parked, parking_line};
 use crate::config::Config;
-use crate::replay::product;
+use crate::fault::Fault;
+use crate::replay::{product, rebuilt};
 use crate::say;
-use crate::store::Store;
 use crate::stores::Named;
 use anyhow::bail;
-use domain::ProductId;
+use domain::{ProductId, Version};
+use meta::ParkedProduct;
+use serde::Serialize;
 use std::io::IsTerminal as _;
+use utoipa::ToSchema;
 
 /// Arguments of `reviewsctl parked discard`.
 #[derive(Debug, clap::Args)]
@@ -44,66 +48,107 @@ pub(super) async fn run(args: &DiscardArgs, config: &Config) -> anyhow::Result<b
     }
 }
 
+/// The event for which a product stands still in the generation that answers.
+async fn parking(product_id: ProductId, active: i32, named: &Named) -> anyhow::Result<ParkedProduct> {
+    let mut all = parked(named, Some(product_id)).await?;
+    if let Some(at) = all.iter().position(|parked| parked.generation == active) {
+        return Ok(all.swap_remove(at));
+    }
+    bail!(match all.first() {
+        None =>
+            Fault::Unknown(format!("product {product_id} does not stand still: see `reviewsctl parked list`")),
+        // Its event may be good, and only later than that generation's version of the fold.
+        Some(other) => Fault::Conflict(format!(
+            "product {product_id} stands still only in generation {}, which does not answer: its event is not given \
+             up for that; delete the generation by `reviewsctl generations prune`",
+            other.generation
+        )),
+    })
+}
+
+/// What giving an event up came to.
+struct Discarded {
+    /// It was given up before already.
+    before: bool,
+    version: Version,
+    /// Where the product stands still now.
+    still: Vec<ParkedProduct>,
+}
+
+async fn discard(parking: &ParkedProduct, named: &Named) -> anyhow::Result<Discarded> {
+    let product_id = parking.product_id;
+    let discarded = meta::discard_parked(&named.stores.meta, product_id, parking.event_id).await;
+    let discarded = discarded.map_err(|error| named.meta_failed(&error))?;
+    let version = rebuilt(named, product_id).await?.version;
+    let still = parked(named, Some(product_id)).await?;
+    let same =
+        |now: &&ParkedProduct| now.generation == parking.generation && now.event_id == parking.event_id;
+    if let Some(same) = still.iter().find(same) {
+        bail!(Fault::Conflict(format!(
+            "product {product_id} still stands still for this event though it is given up: {}; it takes what is missing \
+             to mend it, as by a restore of the primary",
+            same.reason
+        )));
+    }
+    Ok(Discarded { before: discarded == 0, version, still })
+}
+
+/// What giving an event up came to, for programs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Discarded)]
+pub(crate) struct DiscardedJson {
+    /// The event that was given up, and where it stood.
+    given_up: ParkingJson,
+    /// It was given up before already.
+    before: bool,
+    /// The product's version now.
+    version: i64,
+    /// Where it stands still now, for a later event or in a generation that does not answer.
+    parked: Vec<ParkingJson>,
+}
+
+/// Gives up the event for which a product stands still, for programs.
+pub(crate) async fn discarded(product_id: ProductId, named: &Named) -> anyhow::Result<DiscardedJson> {
+    let active = active(named).await?;
+    let parking = parking(product_id, active, named).await?;
+    let Discarded { before, version, still } = discard(&parking, named).await?;
+    Ok(DiscardedJson {
+        given_up: ParkingJson::of(&parking, active),
+        before,
+        version: version.0,
+        parked: ParkingJson::all(&still, active),
+    })
+}
+
 async fn event(product_id: ProductId, asks: bool, named: &Named) -> anyhow::Result<bool> {
     let active = active(named).await?;
-    let all = parked(named, Some(product_id)).await?;
-    let Some(parking) = all.iter().find(|parked| parked.generation == active) else {
-        match all.first() {
-            None => bail!("product {product_id} does not stand still: see `reviewsctl parked list`"),
-            // Its event may be good, and only later than that generation's version of the fold.
-            Some(other) => bail!(
-                "product {product_id} stands still only in generation {}, which does not answer: its event is not given \
-                 up for that; delete the generation by `reviewsctl generations prune`",
-                other.generation
-            ),
-        }
-    };
-    let line = parking_line(parking, active);
+    let parking = parking(product_id, active, named).await?;
+    let line = parking_line(&parking, active);
     if asks {
         say::note(&line);
         if !say::confirmed("Give this event up for good, in every replay too? Type yes:").await? {
             bail!("nothing was given up");
         }
     }
-    let discarded = meta::discard_parked(&named.stores.meta, product_id, parking.event_id).await;
-    let discarded = discarded.map_err(|error| named.meta_failed(&error))?;
-    let version = rebuild(named, product_id).await?.version;
-    let still = parked(named, Some(product_id)).await?;
-    let next = still.iter().find(|parked| parked.generation == active);
-    if let Some(same) = next.filter(|next| next.event_id == parking.event_id) {
-        bail!(
-            "product {product_id} still stands still for this event though it is given up: {}; it takes what is missing \
-             to mend it, as by a restore of the primary",
-            same.reason
-        );
-    }
-    let before = if discarded == 0 { ", as it was before" } else { "" };
+    let Discarded { before, version, still } = discard(&parking, named).await?;
+    let before = if before { ", as it was before" } else { "" };
     say::result(format_args!("given up{before}: {line}"))?;
-    match next {
-        None => {
-            say::result(format_args!("product {product_id} goes on without it, at version {version}"))?;
-            for other in &still {
-                say::result(format_args!(
-                    "it still stands still elsewhere: {}",
-                    parking_line(other, active)
-                ))?;
-            }
-            Ok(true)
-        }
-        Some(next) => {
-            say::result(format_args!(
-                "product {product_id} stands still again: {}; run the same command again to give this one up too",
-                parking_line(next, active)
-            ))?;
-            Ok(false)
-        }
+    if let Some(next) = still.iter().find(|parked| parked.generation == active) {
+        say::result(format_args!(
+            "product {product_id} stands still again: {}; run the same command again to give this one up too",
+            parking_line(next, active)
+        ))?;
+        return Ok(false);
     }
+    say::result(format_args!("product {product_id} goes on without it, at version {version}"))?;
+    for other in &still {
+        say::result(format_args!("it still stands still elsewhere: {}", parking_line(other, active)))?;
+    }
+    Ok(true)
 }
 
 async fn dead_letters(asks: bool, config: &Config) -> anyhow::Result<bool> {
-    let address = config.broker()?;
-    let failed = |error| Store::broker(&address).broker_failed(error);
-    let count = broker::dead_letters(&address, CONNECTION_NAME, 0).await.map_err(failed)?.count;
+    let count = count(config).await?;
     if count == 0 {
         say::result("there are no dead letters")?;
         return Ok(true);
@@ -111,7 +156,7 @@ async fn dead_letters(asks: bool, config: &Config) -> anyhow::Result<bool> {
     if asks && !say::confirmed(format_args!("Throw {count} dead letters away? Type yes:")).await? {
         bail!("nothing was thrown away");
     }
-    let purged = broker::purge_dead_letters(&address, CONNECTION_NAME).await.map_err(failed)?;
+    let purged = thrown_away(config).await?.thrown_away;
     say::result(format_args!("{purged} dead letters are thrown away; their events are in the log"))?;
     Ok(true)
 }

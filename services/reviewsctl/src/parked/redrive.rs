@@ -1,19 +1,20 @@
 //! `reviewsctl parked redrive`: products made anew from their events.
 
-use super::{active, parked, parking_json, parking_line, rebuild};
-use crate::replay::product;
+use super::{ParkingJson, active, parked, parking_line};
+use crate::replay::{product, rebuilt};
 use crate::say;
 use crate::stores::Named;
 use domain::{ProductId, Version};
 use meta::ParkedProduct;
-use serde_json::json;
+use serde::Serialize;
 use std::collections::BTreeSet;
+use utoipa::ToSchema;
 
 /// Arguments of `reviewsctl parked redrive`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RedriveArgs {
     #[command(flatten)]
-    which: Which,
+    which: WhichArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -22,13 +23,22 @@ pub(crate) struct RedriveArgs {
 /// Which products.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Which {
+struct WhichArgs {
     /// These products, whether they stand still or not
     #[arg(value_name = "PRODUCT", value_parser = product)]
     products: Vec<ProductId>,
     /// All that stand still
     #[arg(long)]
     all: bool,
+}
+
+/// Which products to make anew.
+#[derive(Debug)]
+pub(crate) enum Which {
+    /// These, whether they stand still or not.
+    Named(BTreeSet<ProductId>),
+    /// All that stand still.
+    All,
 }
 
 /// What became of a product.
@@ -40,34 +50,50 @@ struct Redriven {
     still: Vec<ParkedProduct>,
 }
 
-/// Rebuilds, and returns whether nothing of it stands still.
+/// Rebuilds, says what became of each, and returns whether nothing of it stands still.
 pub(super) async fn run(args: &RedriveArgs, named: &Named) -> anyhow::Result<bool> {
+    let which = match args.which.all {
+        true => Which::All,
+        false => Which::Named(args.which.products.iter().copied().collect()),
+    };
     let active = active(named).await?;
+    let tell_of = |redriven: &Redriven| if args.json { Ok(()) } else { tell(redriven, active) };
+    let all = RedrivenAllJson::of(&redrive(named, which, tell_of).await?, active);
+    if args.json {
+        say::result(serde_json::to_string_pretty(&all)?)?;
+    } else {
+        say::result(format_args!("{} go on, {} stand still", all.going_on, all.standing_still))?;
+    }
+    Ok(all.standing_still == 0)
+}
+
+/// Rebuilds, for programs.
+pub(crate) async fn redriven(named: &Named, which: Which) -> anyhow::Result<RedrivenAllJson> {
+    let active = active(named).await?;
+    Ok(RedrivenAllJson::of(&redrive(named, which, |_| Ok(())).await?, active))
+}
+
+async fn redrive(
+    named: &Named,
+    which: Which,
+    tell_of: impl Fn(&Redriven) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Redriven>> {
     let parked_before: BTreeSet<ProductId> =
         parked(named, None).await?.into_iter().map(|parked| parked.product_id).collect();
-    let products: BTreeSet<ProductId> =
-        if args.which.all { parked_before.clone() } else { args.which.products.iter().copied().collect() };
+    let products = match which {
+        Which::All => parked_before.clone(),
+        Which::Named(products) => products,
+    };
     let mut redriven = Vec::with_capacity(products.len());
     for product_id in products {
-        let version = rebuild(named, product_id).await?.version;
+        let version = rebuilt(named, product_id).await?.version;
         let still = parked(named, Some(product_id)).await?;
         let was_parked = parked_before.contains(&product_id);
         let done = Redriven { product_id, version, was_parked, still };
-        if !args.json {
-            tell(&done, active)?;
-        }
+        tell_of(&done)?;
         redriven.push(done);
     }
-    let still = redriven.iter().filter(|redriven| !redriven.still.is_empty()).count();
-    let going_on = redriven.len() - still;
-    if args.json {
-        let products: Vec<_> = redriven.iter().map(|redriven| redriven_json(redriven, active)).collect();
-        let all = json!({ "products": products, "going_on": going_on, "standing_still": still });
-        say::result(serde_json::to_string_pretty(&all)?)?;
-    } else {
-        say::result(format_args!("{going_on} go on, {still} stand still"))?;
-    }
-    Ok(still == 0)
+    Ok(redriven)
 }
 
 fn tell(redriven: &Redriven, active: i32) -> anyhow::Result<()> {
@@ -82,8 +108,41 @@ fn tell(redriven: &Redriven, active: i32) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn redriven_json(redriven: &Redriven, active: i32) -> serde_json::Value {
-    let Redriven { product_id, version, was_parked, still } = redriven;
-    let still: Vec<_> = still.iter().map(|parked| parking_json(parked, active)).collect();
-    json!({ "product": product_id, "version": version, "was_parked": was_parked, "parked": still })
+/// What became of all products that were made anew.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Redriven)]
+pub(crate) struct RedrivenAllJson {
+    products: Vec<RedrivenJson>,
+    /// How many of them do not stand still.
+    going_on: usize,
+    standing_still: usize,
+}
+
+/// What became of one.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RedrivenProduct)]
+struct RedrivenJson {
+    product: i64,
+    /// Its version now.
+    version: i64,
+    was_parked: bool,
+    /// Where it stands still now.
+    parked: Vec<ParkingJson>,
+}
+
+impl RedrivenAllJson {
+    fn of(redriven: &[Redriven], active: i32) -> Self {
+        let standing_still = redriven.iter().filter(|redriven| !redriven.still.is_empty()).count();
+        let of_one = |redriven: &Redriven| RedrivenJson {
+            product: redriven.product_id.get(),
+            version: redriven.version.0,
+            was_parked: redriven.was_parked,
+            parked: ParkingJson::all(&redriven.still, active),
+        };
+        RedrivenAllJson {
+            products: redriven.iter().map(of_one).collect(),
+            going_on: redriven.len() - standing_still,
+            standing_still,
+        }
+    }
 }

@@ -1,15 +1,18 @@
 //! `reviewsctl parked show`: one product, wherever it stands still.
 
-use super::{active, parked, parking_json, time};
+use super::{ParkingJson, active, parked, time};
+use crate::fault::Fault;
 use crate::replay::values;
 use crate::say;
 use crate::stores::Named;
 use anyhow::bail;
+use chrono::{DateTime, Utc};
 use domain::{LogEvent, Position, ProductId, ProductMeta};
 use meta::{GenerationState, ParkedProduct, StoredProduct};
 use primary::LogRange;
 use replay::ReplayError;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A product in one generation.
 struct InGeneration {
@@ -22,23 +25,38 @@ struct InGeneration {
     parked: Option<(ParkedProduct, Option<LogEvent>)>,
 }
 
-/// Shows a product.
-pub(super) async fn run(product_id: ProductId, json: bool, named: &Named) -> anyhow::Result<()> {
+/// A product, wherever there is something of it.
+struct Found {
+    product_id: ProductId,
+    active: i32,
+    generations: Vec<InGeneration>,
+    /// What its reviews add up to.
+    summed: ProductMeta,
+}
+
+async fn found(product_id: ProductId, named: &Named) -> anyhow::Result<Found> {
     let active = active(named).await?;
     let summed = primary::product_meta(&named.stores.primary, product_id).await;
     let summed = summed.map_err(|error| named.failed(ReplayError::Primary(error), ""))?;
     let generations = in_generations(named, product_id).await?;
     if summed.version.0 == 0 && generations.iter().all(|g| g.parked.is_none()) {
-        bail!("product {product_id} has no events: check the id");
+        bail!(Fault::Unknown(format!("product {product_id} has no events: check the id")));
     }
-    if json {
-        let generations: Vec<_> = generations.iter().map(|g| generation_json(g, active)).collect();
-        let all = json!({ "product": product_id, "generations": generations, "reviews": values(&summed) });
-        say::result(serde_json::to_string_pretty(&all)?)?;
-    } else {
-        tell(&generations, &summed, active)?;
+    Ok(Found { product_id, active, generations, summed })
+}
+
+/// A product, for programs.
+pub(crate) async fn shown(product_id: ProductId, named: &Named) -> anyhow::Result<ShownJson> {
+    Ok(ShownJson::from(&found(product_id, named).await?))
+}
+
+/// Shows a product.
+pub(super) async fn run(product_id: ProductId, json: bool, named: &Named) -> anyhow::Result<()> {
+    let found = found(product_id, named).await?;
+    match json {
+        true => say::result(serde_json::to_string_pretty(&ShownJson::from(&found))?),
+        false => tell(&found.generations, &found.summed, found.active),
     }
-    Ok(())
 }
 
 async fn in_generations(named: &Named, product_id: ProductId) -> anyhow::Result<Vec<InGeneration>> {
@@ -102,25 +120,78 @@ fn tell(generations: &[InGeneration], summed: &ProductMeta, active: i32) -> anyh
     say::result(format_args!("reviews     {}", values(summed)))
 }
 
-fn generation_json(g: &InGeneration, active: i32) -> serde_json::Value {
-    let parked = g.parked.as_ref().map(|(parked, event)| {
-        let mut json = parking_json(parked, active);
-        json["event"] = event.as_ref().map_or(serde_json::Value::Null, |event| {
-            json!({
-                "type": event.event_type,
-                "payload": event.payload,
-                "at": event.at,
-                "traceparent": event.traceparent,
-            })
-        });
-        json
-    });
-    json!({
-        "generation": g.generation,
-        "projection_version": g.projection_version,
-        "answers": g.generation == active,
-        "meta": values(&g.stored.meta),
-        "applied": g.applied,
-        "parked": parked,
-    })
+/// A product, wherever there is something of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ParkedProduct)]
+pub(crate) struct ShownJson {
+    product: i64,
+    generations: Vec<InGenerationJson>,
+    /// What its reviews add up to.
+    reviews: String,
+}
+
+/// A product in one generation.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProductInGeneration)]
+struct InGenerationJson {
+    generation: i32,
+    projection_version: i32,
+    /// Whether this generation answers.
+    answers: bool,
+    /// What it has of the product.
+    meta: String,
+    /// Position up to which the product's part is folded.
+    applied: i64,
+    /// Null when it goes on.
+    parked: Option<WithEvent>,
+}
+
+/// Why it stands still, and what the log has there.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ParkingWithEvent)]
+struct WithEvent {
+    #[serde(flatten)]
+    parking: ParkingJson,
+    /// Null when the log does not have it there.
+    event: Option<EventJson>,
+}
+
+/// The event that could not be applied.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ParkedEvent)]
+struct EventJson {
+    #[serde(rename = "type")]
+    event_type: String,
+    /// JSON, as a text.
+    payload: String,
+    at: DateTime<Utc>,
+    traceparent: Option<String>,
+}
+
+impl From<&Found> for ShownJson {
+    fn from(found: &Found) -> Self {
+        let in_generation = |g: &InGeneration| InGenerationJson {
+            generation: g.generation,
+            projection_version: g.projection_version,
+            answers: g.generation == found.active,
+            meta: values(&g.stored.meta),
+            applied: g.applied.0,
+            parked: g.parked.as_ref().map(|(parked, event)| WithEvent {
+                parking: ParkingJson::of(parked, found.active),
+                event: event.as_ref().map(EventJson::from),
+            }),
+        };
+        ShownJson {
+            product: found.product_id.get(),
+            generations: found.generations.iter().map(in_generation).collect(),
+            reviews: values(&found.summed),
+        }
+    }
+}
+
+impl From<&LogEvent> for EventJson {
+    fn from(event: &LogEvent) -> Self {
+        let LogEvent { event_type, payload, at, traceparent, .. } = event.clone();
+        EventJson { event_type, payload, at, traceparent }
+    }
 }

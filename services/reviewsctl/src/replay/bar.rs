@@ -1,5 +1,6 @@
 //! How far a replay or a verification is: a bar on a terminal, otherwise plain lines, on standard error.
 
+use super::pace::Pace;
 use crate::{progress, say};
 use indicatif::ProgressBar;
 use meta::Phase;
@@ -37,16 +38,14 @@ pub(crate) async fn shown<T>(
 struct Shower {
     unit: &'static str,
     bar: Option<ProgressBar>,
-    phase: Option<Phase>,
-    /// When the phase began here, and with how much done.
-    from: (Instant, u64),
+    pace: Pace,
     line_at: Option<Instant>,
 }
 
 impl Shower {
     fn new(unit: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| progress::items("", unit, 0));
-        Shower { unit, bar, phase: None, from: (Instant::now(), 0), line_at: None }
+        Shower { unit, bar, pace: Pace::default(), line_at: None }
     }
 
     fn show(&mut self, progress: &Progress) {
@@ -54,10 +53,9 @@ impl Shower {
         if progress.total() == 0 {
             return;
         }
-        if self.phase != Some(phase) {
+        if self.pace.phase() != Some(phase) {
             self.end(progress);
-            self.phase = Some(phase);
-            self.from = (Instant::now(), progress.done());
+            self.pace.look(progress);
             self.line_at = None;
             if let Some(bar) = &self.bar {
                 bar.reset();
@@ -80,7 +78,7 @@ impl Shower {
 
     /// Says how a phase ended; a bar goes away.
     fn end(&self, progress: &Progress) {
-        match (&self.bar, self.phase) {
+        match (&self.bar, self.pace.phase()) {
             (Some(bar), _) => bar.set_position(bar.length().unwrap_or(0)),
             (None, Some(phase)) if progress.phase() == phase => say::note(self.line(progress, phase)),
             _ => {}
@@ -91,11 +89,9 @@ impl Shower {
     fn line(&self, progress: &Progress, phase: Phase) -> String {
         let (done, total) = (progress.done(), progress.total());
         let unit = if phase == Phase::Verifying { "products" } else { self.unit };
-        let rate = done.saturating_sub(self.from.1) as f64 / self.from.0.elapsed().as_secs_f64().max(0.001);
-        let left = match rate {
-            rate if rate > 0.0 && done < total => format!(", {:.0} s left", (total - done) as f64 / rate),
-            _ => String::new(),
-        };
+        let rate = self.pace.per_second(progress);
+        let left =
+            self.pace.seconds_left(progress).map(|left| format!(", {left:.0} s left")).unwrap_or_default();
         let percent = done as f64 * 100.0 / total.max(1) as f64;
         format!(
             "{}: {done} of {total} {unit} ({percent:.0} %), {rate:.0} {unit}/s{left}",
@@ -112,7 +108,8 @@ impl Drop for Shower {
     }
 }
 
-const fn doing(phase: Phase, waiting: Waiting) -> &'static str {
+/// What is done at the moment, in words.
+pub(crate) const fn doing(phase: Phase, waiting: Waiting) -> &'static str {
     match (waiting, phase) {
         (Waiting::Paused, _) => "paused",
         (Waiting::Throttled, Phase::Building) => "building, behind live writers",

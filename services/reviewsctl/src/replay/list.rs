@@ -5,6 +5,7 @@ use crate::stores::Named;
 use chrono::{DateTime, Utc};
 use meta::Replay;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Replays shown, the last ones.
 const REPLAYS_MAX: i64 = 50;
@@ -17,26 +18,39 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Json {
-    generation: i32,
+/// A replay, as meta knows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Replay)]
+pub(crate) struct ReplayJson {
+    /// The generation that it builds.
+    pub(crate) generation: i32,
+    /// Version of the fold.
     projection_version: i32,
+    /// `log`, `snapshot` or `both`.
     source: &'static str,
+    /// It begins anew with another log.
     fresh: bool,
+    /// `building`, `catching-up`, `verifying`, `ready`, `differs`, `swapped` or `cancelled`.
     phase: &'static str,
+    /// What was asked of the process that works at it: `run`, `pause` or `cancel`.
     wanted: &'static str,
+    /// Whether a process works at it.
     worked_at: bool,
+    /// Events of the parts that are built.
     done: i64,
+    /// Events to be built.
     total: i64,
+    /// Products that verification found to differ; null before it.
     differences: Option<i64>,
     swap_ms: Option<f64>,
     begun_at: DateTime<Utc>,
-    ended_at: Option<DateTime<Utc>>,
+    /// When it was swapped in or given up.
+    pub(crate) ended_at: Option<DateTime<Utc>>,
 }
 
-impl From<Replay> for Json {
+impl From<Replay> for ReplayJson {
     fn from(replay: Replay) -> Self {
-        Json {
+        ReplayJson {
             total: replay.total(),
             generation: replay.generation,
             projection_version: replay.projection_version,
@@ -54,9 +68,14 @@ impl From<Replay> for Json {
     }
 }
 
-pub(super) async fn run(args: ListArgs, named: &Named) -> anyhow::Result<bool> {
+/// The last replays, the newest first.
+pub(crate) async fn all(named: &Named) -> anyhow::Result<Vec<ReplayJson>> {
     let replays = meta::replays(&named.stores.meta, REPLAYS_MAX).await.map_err(|e| named.meta_failed(&e))?;
-    let replays: Vec<Json> = replays.into_iter().map(Json::from).collect();
+    Ok(replays.into_iter().map(ReplayJson::from).collect())
+}
+
+pub(super) async fn run(args: ListArgs, named: &Named) -> anyhow::Result<bool> {
+    let replays = all(named).await?;
     if args.json {
         say::result(serde_json::to_string_pretty(&replays)?)?;
         return Ok(true);
@@ -70,8 +89,8 @@ pub(super) async fn run(args: ListArgs, named: &Named) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn line(replay: &Json) -> String {
-    let Json { generation, projection_version, source, phase, done, total, begun_at, .. } = replay;
+fn line(replay: &ReplayJson) -> String {
+    let ReplayJson { generation, projection_version, source, phase, done, total, begun_at, .. } = replay;
     let begun = begun_at.format("%Y-%m-%dT%H:%M:%SZ");
     let fresh = if replay.fresh { " --fresh" } else { "" };
     let differences = match replay.differences {

@@ -2,27 +2,60 @@
 
 use crate::say;
 use crate::stores::Named;
-use replay::{Forecast, Plan, forecast};
+use replay::{Forecast, Plan};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-pub(super) async fn run(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> {
-    let forecast = forecast(&named.stores, plan).await.map_err(|error| named.failed(error, ""))?;
+/// What a replay would do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Forecast)]
+pub(crate) struct ForecastJson {
+    /// Always true: nothing was changed.
+    dry_run: bool,
+    /// The generation that it would go on with.
+    resumes: Option<i32>,
+    /// The generation that answers.
+    active: i32,
+    /// `log`, `snapshot` or `both`.
+    source: &'static str,
+    /// Events to build.
+    events: i64,
+    /// Events of them that are built.
+    events_done: i64,
+    products: i64,
+    /// How long building would take on an idle system.
+    building_seconds: f64,
+    verifying_seconds: f64,
+    /// Commands come in: building would stand back for them, and take several times as long.
+    writers_busy: bool,
+}
+
+/// Says what a replay would do, and changes nothing.
+pub(crate) async fn forecast(named: &Named, plan: &Plan) -> anyhow::Result<ForecastJson> {
+    let forecast = replay::forecast(&named.stores, plan).await.map_err(|error| named.failed(error, ""))?;
     let Forecast { resumes, events, events_done, products, building, verifying, writers_busy, active } =
         forecast;
+    Ok(ForecastJson {
+        dry_run: true,
+        resumes,
+        active,
+        source: plan.source.name(),
+        events,
+        events_done,
+        products,
+        building_seconds: building.as_secs_f64(),
+        verifying_seconds: verifying.as_secs_f64(),
+        writers_busy,
+    })
+}
+
+pub(super) async fn run(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> {
+    let forecast = forecast(named, plan).await?;
     if json {
-        say::result(serde_json::json!({
-            "dry_run": true,
-            "resumes": resumes,
-            "active": active,
-            "source": plan.source.name(),
-            "events": events,
-            "events_done": events_done,
-            "products": products,
-            "building_seconds": building.as_secs_f64(),
-            "verifying_seconds": verifying.as_secs_f64(),
-            "writers_busy": writers_busy,
-        }))?;
+        say::result(serde_json::to_string(&forecast)?)?;
         return Ok(true);
     }
+    let ForecastJson { resumes, active, events, events_done, products, writers_busy, .. } = forecast;
     match resumes {
         Some(generation) => say::result(format_args!(
             "would go on with generation {generation}: {events_done} of {events} events are built"
@@ -33,17 +66,13 @@ pub(super) async fn run(named: &Named, plan: &Plan, json: bool) -> anyhow::Resul
     }
     say::result(format_args!(
         "building    about {:.0} s, verifying about {:.0} s{}",
-        building.as_secs_f64().ceil(),
-        verifying.as_secs_f64().ceil(),
+        forecast.building_seconds.ceil(),
+        forecast.verifying_seconds.ceil(),
         if writers_busy { "; several times that beside the live writers of this moment" } else { "" }
     ))?;
-    say::result(match (plan.swap, active) {
-        (true, active) => {
-            format!("then        swap it in for generation {active}, which stays for a rollback")
-        }
-        (false, active) => {
-            format!("then        leave it beside generation {active}, which goes on answering")
-        }
+    say::result(match plan.swap {
+        true => format!("then        swap it in for generation {active}, which stays for a rollback"),
+        false => format!("then        leave it beside generation {active}, which goes on answering"),
     })?;
     Ok(true)
 }

@@ -13,10 +13,12 @@ use meta::ProjectionStatus;
 use primary::{PartStatus, WriteLatency};
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// All that is known. A section that could not be read says why.
-#[derive(Debug, Serialize)]
-pub(super) struct Report {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Status)]
+pub(crate) struct Report {
     pub(super) state: State,
     pub(super) alarms: Vec<Alarm>,
     pub(super) log: Section<Log>,
@@ -31,7 +33,7 @@ pub(super) struct Report {
 }
 
 /// Something that somebody has to do something about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Alarm {
     pub(super) state: State,
     pub(super) meaning: &'static str,
@@ -39,13 +41,13 @@ pub(super) struct Alarm {
 }
 
 /// The same thing of both databases.
-#[derive(Debug, Serialize)]
-pub(super) struct OfBoth<T> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OfBoth<T: ToSchema> {
     pub(super) primary: Section<T>,
     pub(super) meta: Section<T>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Log {
     pub(super) head: i64,
     pub(super) unsequenced: i64,
@@ -53,7 +55,7 @@ pub(super) struct Log {
     pub(super) parts: Vec<LogPart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LogPart {
     pub(super) part: i16,
     pub(super) head: i64,
@@ -61,7 +63,7 @@ pub(super) struct LogPart {
     pub(super) unsequenced: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Projection {
     pub(super) generation: i32,
     pub(super) projection_version: i32,
@@ -70,27 +72,27 @@ pub(super) struct Projection {
     pub(super) parts: Vec<ProjectionPart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProjectionPart {
     pub(super) part: i16,
     pub(super) applied: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Lag {
     pub(super) events: i64,
     pub(super) oldest_seconds: Option<f64>,
     pub(super) parts: Vec<LagPart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LagPart {
     pub(super) part: i16,
     pub(super) events: i64,
     pub(super) oldest_seconds: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Parked {
     pub(super) product: i64,
     pub(super) part: i16,
@@ -100,27 +102,27 @@ pub(super) struct Parked {
     pub(super) since: DateTime<Utc>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Queue {
     pub(super) queue: String,
     pub(super) messages: u32,
     pub(super) consumers: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OriginFound {
     pub(super) same_log: bool,
     /// Where it differs or breaks off.
     pub(super) why: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Canary {
     pub(super) beat: i64,
     pub(super) age_seconds: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Writers {
     pub(super) writers: u32,
     /// Those that have told nothing for some seconds.
@@ -129,7 +131,7 @@ pub(super) struct Writers {
     pub(super) worst_p99_ms: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Snapshots {
     pub(super) oldest: Option<Snapshot>,
     /// Whether sessions of all roles could be looked at.
@@ -194,7 +196,7 @@ impl Report {
     }
 }
 
-fn section<T, U>(
+fn section<T, U: ToSchema>(
     read_from: &'static str,
     read: &Result<T, String>,
     show: impl FnOnce(&T) -> U,

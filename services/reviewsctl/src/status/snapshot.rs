@@ -3,9 +3,10 @@
 use serde::Serialize;
 use sqlx::PgPool;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The session whose transaction is the oldest of those that keep dead rows alive.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub(super) struct Snapshot {
     pid: i32,
     application: String,

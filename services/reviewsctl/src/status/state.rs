@@ -4,6 +4,7 @@ use super::origin::Origin;
 use domain::{Beat, PROJECTION_VERSION};
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// A canary that has not beaten for so long is dead: it beats once a second.
 const CANARY_SILENCE: Duration = Duration::from_secs(5);
@@ -15,7 +16,7 @@ const BEHIND_AFTER: Duration = Duration::from_secs(2);
 const LONG_SNAPSHOT: Duration = Duration::from_secs(10);
 
 /// The states, the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum State {
     PrimaryAway,

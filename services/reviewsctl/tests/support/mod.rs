@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod admin;
 pub(crate) mod stores;
 
 use sqlx::ConnectOptions as _;
@@ -72,7 +73,16 @@ impl Drop for Folder {
 /// The program without settings.
 pub(crate) fn reviewsctl() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reviewsctl"));
-    for name in ["PRIMARY_URL", "META_URL", "BROKER_URL", "ROLE_PASSWORDS_DIR", "LOG"] {
+    for name in [
+        "PRIMARY_URL",
+        "META_URL",
+        "BROKER_URL",
+        "ROLE_PASSWORDS_DIR",
+        "LOG",
+        "ADMIN_TOKEN",
+        "ADMIN_TOKEN_FILE",
+        "ADMIN_LISTEN",
+    ] {
         command.env_remove(name);
     }
     // Away from any `.stack` of the checkout.

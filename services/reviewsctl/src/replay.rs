@@ -1,6 +1,7 @@
 //! `reviewsctl replay`: meta made anew while it answers; of one product only with `--product`.
 
 mod bar;
+mod control;
 mod json;
 mod list;
 mod pace;
@@ -13,13 +14,13 @@ use crate::stores::Named;
 use anyhow::bail;
 pub(crate) use bar::{doing, shown};
 use clap::{Args, Subcommand, ValueEnum};
+pub(crate) use control::{asked, cancelled, unended_plan};
 use domain::ProductId;
 pub(crate) use json::{RebuiltJson, ReplayedJson};
 pub(crate) use list::{ReplayJson, all as all_replays};
-use meta::{Replay, Wanted};
 pub(crate) use pace::Pace;
 pub(crate) use plan::{ForecastJson, forecast};
-use replay::{Asked, Plan, Progress, Replayed, Throttle, rebuild_product};
+use replay::{Plan, Progress, Replayed, Throttle, rebuild_product};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,9 +128,9 @@ pub(crate) async fn run(args: &ReplayArgs, config: &Config) -> anyhow::Result<bo
     let named = Named::new(config)?;
     match args.action {
         None => {}
-        Some(Action::Pause) => return pause(&named).await,
-        Some(Action::Resume(resume)) => return resume_replay(&named, resume).await,
-        Some(Action::Cancel) => return cancel(&named).await,
+        Some(Action::Pause) => return control::pause(&named).await,
+        Some(Action::Resume(resume)) => return control::resume_replay(&named, resume).await,
+        Some(Action::Cancel) => return control::cancel(&named).await,
         Some(Action::List(list)) => return list::run(list, &named).await,
     }
     if let Some(product_id) = args.product {
@@ -276,65 +277,4 @@ pub(crate) fn rebuilt_line(rebuilt: &replay::Rebuilt) -> String {
             held.as_secs_f64() * 1000.0
         ),
     }
-}
-
-/// Asks whoever works at the replay under way to pause, or to go on.
-pub(crate) async fn asked(named: &Named, wanted: Wanted) -> anyhow::Result<Asked> {
-    match replay::ask(&named.stores, wanted).await.map_err(|error| named.failed(error, ""))? {
-        Asked::NoReplay => bail!(Fault::Unknown(match wanted {
-            Wanted::Pause => "there is no replay to pause: `reviewsctl replay list` shows all".to_owned(),
-            _ => "there is no replay to go on with: `reviewsctl replay list` shows all".to_owned(),
-        })),
-        asked => Ok(asked),
-    }
-}
-
-async fn pause(named: &Named) -> anyhow::Result<bool> {
-    match asked(named, Wanted::Pause).await? {
-        Asked::NobodyWorks(generation) => say::result(format_args!(
-            "no process works at the replay of generation {generation}; `reviewsctl replay resume` goes on with it"
-        ))?,
-        Asked::Yes(generation) => {
-            say::result(format_args!("the replay of generation {generation} pauses after its range"))?;
-        }
-        Asked::NoReplay => {}
-    }
-    Ok(true)
-}
-
-async fn resume_replay(named: &Named, args: ResumeArgs) -> anyhow::Result<bool> {
-    if let Asked::Yes(generation) = asked(named, Wanted::Run).await? {
-        say::result(format_args!("the replay of generation {generation} goes on in its process"))?;
-        return Ok(true);
-    }
-    replay(named, &unended_plan(named, args.throttle.throttle()).await?, args.json).await
-}
-
-/// How to go on with the replay that has not ended.
-pub(crate) async fn unended_plan(named: &Named, throttle: Option<Throttle>) -> anyhow::Result<Plan> {
-    let unended = meta::unended_replay(&named.stores.meta).await.map_err(|e| named.meta_failed(&e))?;
-    let Some(Replay { source, fresh, .. }) = unended else {
-        bail!(Fault::Unknown(
-            "there is no replay to go on with: `reviewsctl replay list` shows all".to_owned()
-        ));
-    };
-    Ok(Plan { source, fresh, ..Plan::careful(throttle) })
-}
-
-/// Gives the replay under way up; returns its generation.
-pub(crate) async fn cancelled(named: &Named) -> anyhow::Result<i32> {
-    match replay::cancel(&named.stores).await.map_err(|error| named.failed(error, ""))? {
-        Some(generation) => Ok(generation),
-        None => bail!(Fault::Unknown(
-            "there is no replay to cancel: `reviewsctl replay list` shows all".to_owned()
-        )),
-    }
-}
-
-async fn cancel(named: &Named) -> anyhow::Result<bool> {
-    let generation = cancelled(named).await?;
-    say::result(format_args!(
-        "the replay of generation {generation} was given up, and what it built deleted"
-    ))?;
-    Ok(true)
 }

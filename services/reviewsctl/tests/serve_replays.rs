@@ -202,6 +202,29 @@ async fn told_to_stop_in_the_middle_another_goes_on_with_it() {
     projector.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_verification_at_a_time_stands_back_for_live_writers() {
+    const VERIFICATIONS: &str = "/admin/v1/verifications";
+    let world = World::new().await;
+    let server = world.serve().await;
+    let slow = slow_writer(&world).await;
+    let (status, begun) = server.post(VERIFICATIONS, None).await;
+    assert_eq!((status, &begun["state"]), (202, &json!("running")), "{begun}");
+    let (status, problem) = server.post(VERIFICATIONS, Some(json!({ "sample": 1 }))).await;
+    assert_eq!((status, &problem["type"]), (409, &json!("/problems/conflict")), "{problem}");
+    slow.stop().await;
+    let ended = eventually("it ends", || async {
+        let now = server.get(&format!("{VERIFICATIONS}/current")).await;
+        (now["state"] != "running").then_some(now)
+    })
+    .await;
+    assert_eq!(
+        (&ended["result"]["products"], &ended["progress"]),
+        (&json!(PRODUCTS), &Value::Null),
+        "{ended}"
+    );
+}
+
 /// What a terminal begins, the server sees, and the other way round: they are the same replays.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_and_the_server_tell_the_same() {

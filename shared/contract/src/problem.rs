@@ -6,6 +6,8 @@ use serde::Serialize;
 /// Content type of a [`Problem`].
 pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
 
+const UNDER_WAY: &str = "/problems/under-way";
+
 /// What went wrong, in words meant for clients. Never holds an internal text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -45,6 +47,11 @@ impl Problem {
         Self::new(403, "/problems/forbidden", "Forbidden", detail)
     }
 
+    /// Whether the same request may be answered otherwise in a moment.
+    pub fn is_passing(&self) -> bool {
+        self.status == 503 || self.slug == UNDER_WAY
+    }
+
     /// There is nothing at this path.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(404, "/problems/not-found", "Not found", detail)
@@ -60,7 +67,7 @@ impl Problem {
     pub fn under_way() -> Self {
         let detail = "a request with this Idempotency-Key is under way; send it again after the seconds in \
                       Retry-After for its answer";
-        Self::new(409, "/problems/under-way", "Under way", detail)
+        Self::new(409, UNDER_WAY, "Under way", detail)
     }
 
     /// It cannot be done as things are, and repeating it alone does not change that.

@@ -93,28 +93,44 @@ pub struct Failure {
     pub status: &'static str,
     /// When.
     pub when: &'static str,
+    /// Whether `Retry-After` comes with it.
+    pub passing: bool,
 }
 
 const OF_ALL: [Failure; 8] = [
     Failure {
         status: "400",
         when: "The request is not well-formed, or a Consistency-Token was never given out.",
+        passing: false,
     },
-    Failure { status: "414", when: "The request line is longer than 8,192 bytes." },
-    Failure { status: "422", when: "An id, a parameter, a header or a field makes no sense." },
-    Failure { status: "431", when: "A header line is longer than 8,192 bytes." },
-    Failure { status: "500", when: "A defect of the service." },
-    Failure { status: "502", when: "A service gave no answer. A command may have been carried out." },
+    Failure { status: "414", when: "The request line is longer than 8,192 bytes.", passing: false },
+    Failure {
+        status: "422",
+        when: "An id, a parameter, a header or a field makes no sense.",
+        passing: false,
+    },
+    Failure { status: "431", when: "A header line is longer than 8,192 bytes.", passing: false },
+    Failure { status: "500", when: "A defect of the service.", passing: false },
+    Failure {
+        status: "502",
+        when: "A service gave no answer. A command may have been carried out.",
+        passing: true,
+    },
     Failure {
         status: "503",
         when: "A store is away, or there is too much to do. A command may have been carried out.",
+        passing: true,
     },
-    Failure { status: "504", when: "A service took too long. A command may have been carried out." },
+    Failure {
+        status: "504",
+        when: "A service took too long. A command may have been carried out.",
+        passing: true,
+    },
 ];
-const NOT_FOUND: Failure = Failure { status: "404", when: "There is no such review." };
+const NOT_FOUND: Failure = Failure { status: "404", when: "There is no such review.", passing: false };
 const OF_BODIES: [Failure; 2] = [
-    Failure { status: "409", when: "A request with this Idempotency-Key is under way." },
-    Failure { status: "413", when: "The body is longer than 262,144 bytes." },
+    Failure { status: "409", when: "A request with this Idempotency-Key is under way.", passing: true },
+    Failure { status: "413", when: "The body is longer than 262,144 bytes.", passing: false },
 ];
 
 /// Adds to every operation what all of its kind have: 304 and entity tags, tokens, and problems.
@@ -169,7 +185,7 @@ pub fn add_failures<'a>(operation: &mut Operation, failures: impl IntoIterator<I
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let mut response =
             ResponseBuilder::new().description(failure.when).content(PROBLEM_CONTENT_TYPE, content).build();
-        if ["409", "502", "503", "504"].contains(&failure.status) {
+        if failure.passing {
             header(&mut response, "Retry-After", "Seconds after which to try again.");
         }
         operation.responses.responses.insert(failure.status.to_owned(), RefOr::T(response));

@@ -52,7 +52,7 @@ impl IntoResponse for HttpProblem {
         *response.status_mut() =
             StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_CONTENT_TYPE));
-        if matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT) {
+        if self.0.is_passing() {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
         response

@@ -45,26 +45,34 @@ const TOKEN: &str = "token";
 struct Api;
 
 const OF_ALL: [Failure; 4] = [
-    Failure { status: "401", when: "The token is missing or wrong." },
+    Failure { status: "401", when: "The token is missing or wrong.", passing: false },
     Failure {
         status: "403",
         when: "It came from a browser's page, or by a name that is not this machine's.",
+        passing: false,
     },
-    Failure { status: "500", when: "A defect; the log says more." },
+    Failure { status: "500", when: "A defect; the log says more.", passing: false },
     Failure {
         status: "503",
         when: "A store is away, there is too much to do, or it took more than 120 s: then it goes on.",
+        passing: true,
     },
 ];
-const NOT_FOUND: Failure = Failure { status: "404", when: "There is none." };
-const UNFIT: Failure =
-    Failure { status: "422", when: "An id, a parameter or a field makes no sense, or is unknown." };
-const CONFLICT: Failure =
-    Failure { status: "409", when: "It cannot be done as things are; `detail` says the mend." };
+const NOT_FOUND: Failure = Failure { status: "404", when: "There is none.", passing: false };
+const UNFIT: Failure = Failure {
+    status: "422",
+    when: "An id, a parameter or a field makes no sense, or is unknown.",
+    passing: false,
+};
+const CONFLICT: Failure = Failure {
+    status: "409",
+    when: "It cannot be done as things are; `detail` says the mend.",
+    passing: false,
+};
 const OF_BODIES: [Failure; 3] = [
-    Failure { status: "400", when: "The body is not JSON." },
-    Failure { status: "413", when: "The body is longer than 262,144 bytes." },
-    Failure { status: "415", when: "The body is not said to be JSON." },
+    Failure { status: "400", when: "The body is not JSON.", passing: false },
+    Failure { status: "413", when: "The body is longer than 262,144 bytes.", passing: false },
+    Failure { status: "415", when: "The body is not said to be JSON.", passing: false },
 ];
 
 /// Which replay to look ahead at.

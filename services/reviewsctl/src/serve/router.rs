@@ -46,6 +46,7 @@ mod tests {
     use crate::config::Config;
     use axum::body::Body;
     use axum::http::{Request, StatusCode};
+    use serde_json::Value;
     use std::collections::BTreeSet;
     use tower::ServiceExt as _;
     use utoipa::openapi::path::PathItem;
@@ -59,6 +60,29 @@ mod tests {
             ("DELETE", item.delete.is_some()),
         ];
         all.into_iter().filter(|(_, there)| *there).map(|(method, _)| method).collect()
+    }
+
+    fn references(json: &Value, found: &mut Vec<String>) {
+        match json {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|value| references(value, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_of_the_description_leads_somewhere() {
+        let document = serde_json::to_value(api::openapi()).unwrap();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 100, "{}", found.len());
+        for reference in found {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ use crate::up;
 struct Status {
     front: String,
     /// The admin API; absent where there is no stack.
+    #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<String>,
     processes: Vec<ProcessStatus>,
 }

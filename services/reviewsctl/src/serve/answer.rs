@@ -36,6 +36,7 @@ pub(crate) fn problem(error: &anyhow::Error) -> Problem {
 }
 
 /// The same, as the end of a request.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err: the error ends here")]
 pub(crate) fn refused(error: anyhow::Error) -> HttpProblem {
     HttpProblem(problem(&error))
 }

@@ -119,7 +119,7 @@ impl<T: Clone + Send + 'static> Job<T> {
         let (progress, pace) = (&*self.progress, held(&self.pace));
         let phase = progress.phase();
         Some(Now {
-            doing: doing(phase, progress.waiting()),
+            doing: if progress.total() == 0 { "beginning" } else { doing(phase, progress.waiting()) },
             unit: if phase == Phase::Verifying { "products" } else { unit },
             done: progress.done(),
             total: progress.total(),

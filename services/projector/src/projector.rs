@@ -6,6 +6,7 @@ use crate::metrics::Metrics;
 use broker::Delivery;
 use changes::Announcer;
 use contract::{Store, read_batch};
+use meta::VersionWatch;
 use postgres::{Fault, fault, in_time};
 use primary::HeadsAtBeat;
 use projection::{Batch, Looks, MetaConnection, ProjectError, Projected, look, project, same_log};
@@ -46,6 +47,7 @@ pub(crate) struct Projector {
     /// What is behind the log.
     looks: Looks,
     canary: Canary,
+    version: VersionWatch,
 }
 
 impl Projector {
@@ -66,6 +68,7 @@ impl Projector {
             metrics,
             looks: Looks::default(),
             canary: Canary::default(),
+            version: VersionWatch::default(),
         }
     }
 
@@ -74,6 +77,7 @@ impl Projector {
         if self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await.is_none() {
             return Ok(());
         }
+        self.say_version().await;
         let (mut checked, mut looked) = (Instant::now(), Instant::now());
         while !shutdown.is_stopped() {
             let connected = inbox.connected.load(Ordering::Relaxed);
@@ -99,6 +103,7 @@ impl Projector {
                 if self.until_it_works(&shutdown, || begin(&self.primary, &self.meta)).await.is_none() {
                     break;
                 }
+                self.say_version().await;
                 checked = Instant::now();
             }
         }
@@ -148,6 +153,14 @@ impl Projector {
             self.canary.reached();
         }
         Some(())
+    }
+
+    /// Says when meta was made by another version of the fold than this program's.
+    async fn say_version(&mut self) {
+        // A store that is away is said by whoever works on it.
+        if let Ok(Some(said)) = in_time(WORK_TIMEOUT, self.version.look(&self.meta)).await {
+            tracing::warn!("{said}");
+        }
     }
 
     /// Runs `work` until it succeeds; `None` when told to stop meanwhile.

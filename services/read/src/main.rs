@@ -16,6 +16,8 @@ mod metas;
 mod pages;
 mod query;
 
+mod version;
+
 use changes::{Patience, listener};
 use config::Config;
 use futures_util::FutureExt;
@@ -42,6 +44,7 @@ async fn read(settings: Settings) -> anyhow::Result<()> {
         cursor_key: Arc::new(OnceCell::new()),
         family2: config.family2,
     };
+    let meta = state.meta.clone();
     let stores = state.clone();
     let ready = move || {
         let stores = stores.clone();
@@ -53,5 +56,6 @@ async fn read(settings: Settings) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(config.listen, app, shutdown.clone()));
     tasks.spawn(listening.map(Ok));
+    tasks.spawn(version::watch(meta, shutdown.clone()).map(Ok));
     together(tasks, &shutdown).await
 }

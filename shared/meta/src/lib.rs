@@ -14,6 +14,7 @@ mod swap;
 mod canary;
 mod status;
 mod trace;
+mod version;
 
 pub use answer::{MetaAnswer, product_answer, product_answers};
 pub use canary::{Canary, canary, store_beat};
@@ -27,15 +28,16 @@ pub use park::{
     remove_product,
 };
 pub use products::{
-    StoredProduct, copy_out_products, load_products, product_at, product_rows, store_products,
+    StoredProduct, copy_in_products, copy_out_products, load_products, product_at, store_products,
 };
 pub use replay::{
-    NewReplay, Phase, PhaseResult, Replay, Source, Wanted, add_checkpoints, begin_replay, copy_products,
-    enter_phase, lock_replay, make_live, note_building, replays, unended_replay, want, wanted,
+    NewReplay, Phase, PhaseResult, Replay, Source, Wanted, add_checkpoints, begin_replay, enter_phase,
+    lock_replay, make_live, note_building, replays, unended_replay, want, wanted,
 };
 pub use status::{ProjectionStatus, projection_status};
 pub use swap::{Swap, SwapReason, Swapped, previous_generation, swap};
 pub use trace::{TracedProduct, traced_product};
+pub use version::VersionWatch;
 
 /// Creates and changes the tables of this database.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/meta");

@@ -7,6 +7,9 @@ use postgres::{BinaryReader, BinaryRow, BinaryRows};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 
+/// Rows are copied in by pieces of about this size.
+const COPY_IN_BYTES: usize = 256 * 1024;
+
 /// A product as a generation has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredProduct {
@@ -59,14 +62,14 @@ pub async fn load_products(
         .collect()
 }
 
-/// Writes products as they are now, in order of id.
+/// Writes products as they are now.
 ///
 /// # Errors
 /// When the database cannot be reached, or a value cannot be stored.
 pub async fn store_products(
     connection: &mut PgConnection,
     generation: i32,
-    products: &[StoredProduct],
+    products: &[&StoredProduct],
 ) -> Result<(), sqlx::Error> {
     let ids: Vec<i64> = products.iter().map(|p| p.product_id.get()).collect();
     let versions: Vec<i64> = products.iter().map(|p| p.meta.version.0).collect();
@@ -108,28 +111,54 @@ pub async fn store_products(
     Ok(())
 }
 
-/// Products of a generation in the form in which they are copied into an empty part of it.
+/// Copies products into a generation, where none of them may be yet.
 ///
 /// # Errors
-/// When a product cannot be written as JSON.
-pub fn product_rows(generation: i32, products: &[StoredProduct]) -> Result<BinaryRows, sqlx::Error> {
-    let mut rows = BinaryRows::default();
-    let mut json = Vec::new();
-    for StoredProduct { product_id, meta, parked } in products {
-        rows.row(13);
-        rows.integer(generation);
-        rows.smallint(product_id.part().get());
-        rows.bigint(product_id.get());
-        rows.bigint(meta.version.0);
-        meta.ratings.iter().for_each(|count| rows.bigint(*count));
-        rows.bigint(meta.recommended_false);
-        rows.bigint(meta.recommended_true);
-        json.clear();
-        serde_json::to_writer(&mut json, &meta.characteristics).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        rows.jsonb(&json);
-        rows.boolean(*parked);
+/// When the database cannot be reached, or does not take a value.
+pub async fn copy_in_products(
+    connection: &mut PgConnection,
+    generation: i32,
+    mut products: Vec<&StoredProduct>,
+) -> Result<(), sqlx::Error> {
+    // In the order of the key, which then grows at one end.
+    products.sort_unstable_by_key(|product| (product.product_id.part(), product.product_id));
+    let mut copy = connection
+        .copy_in_raw(
+            "COPY product_meta (generation, part, product_id, version, rating_1, rating_2, rating_3, rating_4, rating_5, \
+             recommended_false, recommended_true, characteristics, parked) FROM STDIN (FORMAT binary)",
+        )
+        .await?;
+    let (mut rows, mut json) = (BinaryRows::default(), Vec::new());
+    for product in products {
+        write_product(&mut rows, &mut json, generation, product)?;
+        if rows.len() > COPY_IN_BYTES {
+            copy.send(rows.take()).await?;
+        }
     }
-    Ok(rows)
+    copy.send(rows.finish()).await?;
+    copy.finish().await?;
+    Ok(())
+}
+
+fn write_product(
+    rows: &mut BinaryRows,
+    json: &mut Vec<u8>,
+    generation: i32,
+    StoredProduct { product_id, meta, parked }: &StoredProduct,
+) -> Result<(), sqlx::Error> {
+    rows.row(13);
+    rows.integer(generation);
+    rows.smallint(product_id.part().get());
+    rows.bigint(product_id.get());
+    rows.bigint(meta.version.0);
+    meta.ratings.iter().for_each(|count| rows.bigint(*count));
+    rows.bigint(meta.recommended_false);
+    rows.bigint(meta.recommended_true);
+    json.clear();
+    serde_json::to_writer(&mut *json, &meta.characteristics).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    rows.jsonb(json);
+    rows.boolean(*parked);
+    Ok(())
 }
 
 /// Gives every product of some parts of a generation to `each`, in no order, as one snapshot.

@@ -3,7 +3,6 @@
 use crate::checkpoint::Checkpoint;
 use chrono::{DateTime, Utc};
 use domain::{Epoch, EventId, Position};
-use postgres::BinaryRows;
 use sqlx::{PgConnection, PgPool};
 use std::time::Duration;
 
@@ -354,21 +353,5 @@ pub async fn add_checkpoints(
     )
     .execute(connection)
     .await?;
-    Ok(())
-}
-
-/// Copies rows made by [`crate::product_rows`] into the table, where none of them may be yet.
-///
-/// # Errors
-/// When the database cannot be reached, or does not take a value.
-pub async fn copy_products(connection: &mut PgConnection, rows: BinaryRows) -> Result<(), sqlx::Error> {
-    let mut copy = connection
-        .copy_in_raw(
-            "COPY product_meta (generation, part, product_id, version, rating_1, rating_2, rating_3, rating_4, rating_5, \
-             recommended_false, recommended_true, characteristics, parked) FROM STDIN (FORMAT binary)",
-        )
-        .await?;
-    copy.send(rows.finish()).await?;
-    copy.finish().await?;
     Ok(())
 }

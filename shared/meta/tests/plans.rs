@@ -48,6 +48,7 @@ async fn a_batch_touches_its_own_products(explained: &Explained) {
 
     let store = async |pool: &PgPool| {
         let products = load(pool).await;
+        let products: Vec<_> = products.iter().collect();
         store_products(&mut pool.acquire().await.unwrap(), 1, &products).await.unwrap();
     };
     let plans = explained.plans("product_meta.store", store).await;

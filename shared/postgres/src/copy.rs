@@ -92,6 +92,11 @@ impl BinaryRows {
         self.0.extend_from_slice(text);
     }
 
+    /// What there is so far, to be sent before the rest.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+
     /// All of it, with the end.
     pub fn finish(mut self) -> Vec<u8> {
         self.0.extend_from_slice(&TRAILER);

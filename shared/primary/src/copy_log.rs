@@ -18,19 +18,55 @@ pub struct CopyRange {
     pub through: Position,
 }
 
-/// Gives the events of some ranges, which begin at the same position, to `each`: range after range, in order of
-/// position, and nothing where the log has none. One statement, so one snapshot, which lives as long as this takes.
+/// Events of some ranges in memory, as rows that are not read yet.
+#[derive(Debug)]
+pub struct CopiedLog {
+    ranges: Vec<CopyRange>,
+    after: i64,
+    /// Rows of each range, at their positions.
+    rows: Vec<Option<Bytes>>,
+    width: usize,
+}
+
+impl CopiedLog {
+    /// Gives the events of those parts to `each`: range after range, in order of position, and nothing where the
+    /// log has none.
+    ///
+    /// # Errors
+    /// When a stored value breaks a rule.
+    pub fn read(
+        &self,
+        of: impl Fn(Part) -> bool,
+        mut each: impl FnMut(Part, Position, Option<EventRef<'_>>),
+    ) -> Result<(), sqlx::Error> {
+        for (range, rows) in self.ranges.iter().zip(self.rows.chunks(self.width.max(1))) {
+            if !of(range.part) {
+                continue;
+            }
+            let wanted = usize::try_from(range.through.0 - self.after).unwrap_or(0);
+            let mut pos = Position(self.after);
+            for row in rows.iter().take(wanted) {
+                pos = pos.next();
+                let event = row.as_ref().map(|row| read_event(&mut BinaryRow::of(row)?)).transpose()?;
+                each(range.part, pos, event);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies the events of some ranges out, which begin at the same position. One statement, so one snapshot, which
+/// lives as long as this takes.
 ///
 /// The rows come as they lie on the disk, not in order: events of all parts are neighbours there, and to follow an
 /// index from one to the next costs three times as much as to read the pages and put them in order here.
 ///
 /// # Errors
-/// When the database cannot be reached or a stored value breaks a rule; whatever `each` returns ends it too.
+/// When the database cannot be reached or a row is not where it must be.
 pub async fn copy_log(
     connection: &mut PgConnection,
-    ranges: &[CopyRange],
-    mut each: impl FnMut(Part, Position, Option<EventRef<'_>>),
-) -> Result<(), sqlx::Error> {
+    ranges: Vec<CopyRange>,
+) -> Result<CopiedLog, sqlx::Error> {
     let after = ranges.iter().map(|range| range.after.0).min().unwrap_or(0);
     let through = ranges.iter().map(|range| range.through.0).max().unwrap_or(0);
     let width = usize::try_from(through - after).unwrap_or(0);
@@ -58,16 +94,8 @@ pub async fn copy_log(
         let kept = place.zip(offset).and_then(|(place, offset)| rows.get_mut(place + offset));
         *kept.ok_or_else(|| unfit("event_log", "part", pos, "not the product's"))? = Some(row);
     }
-    for (n, range) in ranges.iter().enumerate() {
-        let wanted = usize::try_from(range.through.0 - after).unwrap_or(0);
-        let mut pos = Position(after);
-        for row in rows.iter().skip(n * width).take(wanted) {
-            pos = pos.next();
-            let event = row.as_ref().map(|row| read_event(&mut BinaryRow::of(row)?)).transpose()?;
-            each(range.part, pos, event);
-        }
-    }
-    Ok(())
+    drop(messages);
+    Ok(CopiedLog { ranges, after, rows, width })
 }
 
 /// Keeps the planner of a session from reading whole tables where [`copy_log`] asks for a range: a table that has

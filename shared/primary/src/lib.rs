@@ -34,7 +34,7 @@ pub mod import;
 pub use audit::{Audit, AuditAction, record_audit};
 pub use canary::{Canary, HeadsAtBeat, beat, canary, heads_at_beat};
 pub use command::{Age, Command, IdempotencyKey, Outcome, Reached, forget_keys};
-pub use copy_log::{CopyRange, copy_log, copy_product_events, prefer_ranges};
+pub use copy_log::{CopiedLog, CopyRange, copy_log, copy_product_events, prefer_ranges};
 pub use erase::{Erased, erase_review, operations_pool};
 pub use export::{ExportedReview, ExportedValue, export_reviews, reviews_of};
 pub use latency::{CommandLatency, WriteLatency, forget_writers, publish_write_latency, write_latency};

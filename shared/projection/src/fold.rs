@@ -24,10 +24,9 @@ pub struct Folding {
     pub parkings: Vec<Parking>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Entry {
-    meta: ProductMeta,
-    parked: bool,
+    product: StoredProduct,
     changed: bool,
     /// Events are missing: the product must be rebuilt.
     hole: bool,
@@ -35,13 +34,20 @@ struct Entry {
     last: Option<(Position, EventId)>,
 }
 
+impl Entry {
+    fn new(product_id: ProductId) -> Self {
+        Entry::of(StoredProduct { product_id, meta: ProductMeta::default(), parked: false })
+    }
+
+    fn of(product: StoredProduct) -> Self {
+        Entry { product, changed: false, hole: false, last: None }
+    }
+}
+
 impl Folding {
     /// Begins with products as they are stored; others are empty.
     pub fn of(apply: Apply, stored: Vec<StoredProduct>) -> Self {
-        let entry = |StoredProduct { product_id, meta, parked }| {
-            (product_id, Entry { meta, parked, ..Entry::default() })
-        };
-        let products = stored.into_iter().map(entry).collect();
+        let products = stored.into_iter().map(|product| (product.product_id, Entry::of(product))).collect();
         Folding { apply, from_first: false, discarded: HashSet::new(), products, parkings: Vec::new() }
     }
 
@@ -59,12 +65,13 @@ impl Folding {
     /// product that stands still.
     pub fn fold<'a>(&mut self, event: impl Into<EventRef<'a>>) {
         let event = event.into();
-        let entry = self.products.entry(event.product_id).or_default();
-        if entry.parked || entry.hole || event.version <= entry.meta.version {
+        let entry = self.products.entry(event.product_id).or_insert_with(|| Entry::new(event.product_id));
+        let StoredProduct { meta, parked, .. } = &mut entry.product;
+        if *parked || entry.hole || event.version <= meta.version {
             return;
         }
-        if self.discarded.contains(&event.event_id) && event.version.0 == entry.meta.version.0 + 1 {
-            entry.meta.version = event.version;
+        if self.discarded.contains(&event.event_id) && event.version.0 == meta.version.0 + 1 {
+            meta.version = event.version;
             entry.changed = true;
             return;
         }
@@ -76,7 +83,7 @@ impl Folding {
         if !is_storable(&read) {
             return self.park(event, UNSTORABLE.to_owned());
         }
-        match (self.apply)(&mut entry.meta, event.version, &read) {
+        match (self.apply)(meta, event.version, &read) {
             Ok(_) => {
                 entry.changed = true;
                 entry.last = Some((event.pos, event.event_id));
@@ -94,7 +101,7 @@ impl Folding {
 
     /// Forgets what is known of a product, to fold its events from the first.
     pub fn begin_again(&mut self, id: ProductId) {
-        self.products.insert(id, Entry::default());
+        self.products.insert(id, Entry::new(id));
     }
 
     /// Ends that with the last event there is: a product of which some are missing still stands still.
@@ -108,8 +115,8 @@ impl Folding {
     /// Makes a product stand still.
     pub fn park<'a>(&mut self, event: impl Into<EventRef<'a>>, reason: String) {
         let event = event.into();
-        let entry = self.products.entry(event.product_id).or_default();
-        (entry.parked, entry.hole, entry.changed) = (true, false, true);
+        let entry = self.products.entry(event.product_id).or_insert_with(|| Entry::new(event.product_id));
+        (entry.product.parked, entry.hole, entry.changed) = (true, false, true);
         self.parkings.push(Parking {
             product_id: event.product_id,
             pos: event.pos,
@@ -119,22 +126,21 @@ impl Folding {
         });
     }
 
-    /// Products that are not as they were stored, by id.
-    pub fn changed(&self) -> Vec<StoredProduct> {
-        let changed = self.products.iter().filter(|(_, entry)| entry.changed);
-        by_id(changed.map(|(id, entry)| (*id, entry.clone())))
+    /// Products that are not as they were stored, in no order.
+    pub fn changed(&self) -> Vec<&StoredProduct> {
+        self.products.values().filter(|entry| entry.changed).map(|entry| &entry.product).collect()
     }
 
-    /// All products as they are now, by id.
-    pub fn into_products(self) -> Vec<StoredProduct> {
-        by_id(self.products.into_iter())
+    /// A product as it is now.
+    pub fn product(&self, id: ProductId) -> Option<&StoredProduct> {
+        self.products.get(&id).map(|entry| &entry.product)
     }
 
     /// Why a product stands still that the database refused: its last event is what it did not take.
     pub fn refused(&self, product_id: ProductId, reason: String) -> Option<Parking> {
         let entry = self.products.get(&product_id)?;
         let (pos, event_id) = entry.last?;
-        Some(Parking { product_id, pos, version: entry.meta.version, event_id, reason })
+        Some(Parking { product_id, pos, version: entry.product.meta.version, event_id, reason })
     }
 }
 
@@ -145,15 +151,4 @@ fn is_storable(event: &Event) -> bool {
         }
         _ => true,
     }
-}
-
-fn by_id(products: impl Iterator<Item = (ProductId, Entry)>) -> Vec<StoredProduct> {
-    let stored = |(product_id, entry): (ProductId, Entry)| StoredProduct {
-        product_id,
-        meta: entry.meta,
-        parked: entry.parked,
-    };
-    let mut products: Vec<StoredProduct> = products.map(stored).collect();
-    products.sort_unstable_by_key(|product| product.product_id);
-    products
 }

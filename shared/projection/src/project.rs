@@ -302,11 +302,11 @@ type Refused = Vec<(ProductId, String)>;
 
 /// Stores products; if the database does not take the values of some, halves them until it is clear
 /// which, and returns those.
-fn store_or_refuse(
-    connection: &mut PgConnection,
+fn store_or_refuse<'a>(
+    connection: &'a mut PgConnection,
     generation: i32,
-    products: Vec<StoredProduct>,
-) -> Pin<Box<dyn Future<Output = Result<Refused, sqlx::Error>> + Send + '_>> {
+    products: Vec<&'a StoredProduct>,
+) -> Pin<Box<dyn Future<Output = Result<Refused, sqlx::Error>> + Send + 'a>> {
     Box::pin(async move {
         if products.is_empty() {
             return Ok(Vec::new());

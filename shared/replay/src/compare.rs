@@ -216,8 +216,7 @@ impl Comparison {
             }
         };
         error::primary(primary::copy_product_events(primary, product_id, Version(0), each).await)?;
-        let expected =
-            folding.into_products().into_iter().next().map(|product| product.meta).unwrap_or_default();
+        let expected = folding.product(product_id).map(|product| product.meta.clone()).unwrap_or_default();
         if expected != stored.meta {
             compared.differs(difference(stored, expected, "primary: event_log"));
         }

@@ -94,13 +94,16 @@ async fn fold_piece(stores: &Stores, part: Part, target: Position) -> Result<f64
     let through = target.min(Position(PROBE_EVENTS));
     let began = Instant::now();
     let range = CopyRange { part, after: Position(0), through };
-    let copied = primary::copy_log(&mut primary, &[range], |_, _, event| {
-        if let Some(event) = event {
-            folding.fold(event);
-        }
-    })
-    .await;
-    error::primary(copied)?;
+    let copied = error::primary(primary::copy_log(&mut primary, vec![range]).await)?;
+    let read = copied.read(
+        |_| true,
+        |_, _, event| {
+            if let Some(event) = event {
+                folding.fold(event);
+            }
+        },
+    );
+    error::primary(read)?;
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     Ok(began.elapsed().as_secs_f64() / through.0.max(1) as f64)
 }

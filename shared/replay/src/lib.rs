@@ -20,6 +20,7 @@ mod swap;
 
 mod give_up;
 
+mod fold_log;
 mod forecast;
 mod product;
 mod verify;

@@ -245,7 +245,7 @@ pub(crate) fn values(meta: &domain::ProductMeta) -> String {
 pub(crate) async fn rebuilt(named: &Named, product_id: ProductId) -> anyhow::Result<replay::Rebuilt> {
     let rebuilt = rebuild_product(&named.stores, product_id).await;
     let rebuilt = rebuilt.map_err(|error| named.failed(error, ", then run the same command again"))?;
-    if rebuilt.version.0 == 0 {
+    if rebuilt.events == 0 {
         bail!(Fault::Unknown(format!(
             "product {product_id} has no events: nothing to rebuild; check the id"
         )));

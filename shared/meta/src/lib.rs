@@ -24,15 +24,15 @@ pub use generation::{
     delete_generation, drop_generation, generations, live_generations,
 };
 pub use park::{
-    ParkedProduct, Parking, discard_parked, discarded_events, mark_parked, park, parked_products,
-    remove_product,
+    ParkedProduct, Parking, discard_parked, discarded_events, discarded_events_of, mark_parked, park,
+    parked_products, products_given_up_in, products_given_up_since, remove_product,
 };
 pub use products::{
     StoredProduct, copy_in_products, copy_out_products, load_products, product_at, store_products,
 };
 pub use replay::{
     NewReplay, Phase, PhaseResult, Replay, Source, Wanted, add_checkpoints, begin_replay, enter_phase,
-    lock_replay, make_live, note_building, replays, unended_replay, want, wanted,
+    lock_replay, make_live, note_building, replays, unended_replay, unlock_replay, want, wanted,
 };
 pub use status::{ProjectionStatus, projection_status};
 pub use swap::{Swap, SwapReason, Swapped, previous_generation, swap};

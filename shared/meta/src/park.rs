@@ -105,6 +105,64 @@ pub async fn discarded_events(database: impl PgExecutor<'_>) -> Result<HashSet<E
     Ok(ids.fetch_all(database).await?.into_iter().collect())
 }
 
+/// Those of them that are of some products.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn discarded_events_of(
+    database: impl PgExecutor<'_>,
+    products: impl IntoIterator<Item = ProductId>,
+) -> Result<HashSet<EventId>, sqlx::Error> {
+    let ids: Vec<i64> = products.into_iter().map(ProductId::get).collect();
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let discarded = sqlx::query_scalar!(
+        "-- discarded_event.of_products
+        SELECT d.event_id FROM unnest($1::bigint[]) AS wanted (product_id)
+        JOIN discarded_event d ON d.part = wanted.product_id % 64 AND d.product_id = wanted.product_id",
+        &ids,
+    );
+    Ok(discarded.fetch_all(database).await?.into_iter().collect())
+}
+
+/// Products of some parts, events of which were given up.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn products_given_up_in(pool: &PgPool, parts: &[Part]) -> Result<HashSet<ProductId>, sqlx::Error> {
+    let parts: Vec<i16> = parts.iter().map(|part| part.get()).collect();
+    let ids = sqlx::query_scalar!(
+        "-- discarded_event.products_of_parts
+        SELECT DISTINCT product_id FROM discarded_event WHERE part = ANY ($1)",
+        &parts,
+    );
+    ids.fetch_all(pool).await?.into_iter().map(discarded_product).collect()
+}
+
+/// Products that a replay's generation may have otherwise than what was given up says: events of them were given up
+/// after it began, or it has them stand still for one that is. A minute before counts as after: the statement
+/// that gives up may take as long.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn products_given_up_since(pool: &PgPool, generation: i32) -> Result<Vec<ProductId>, sqlx::Error> {
+    let ids = sqlx::query_scalar!(
+        "-- discarded_event.products_since
+        SELECT DISTINCT d.product_id FROM discarded_event d
+        WHERE d.at >= (SELECT r.begun_at FROM replay r WHERE r.generation = $1) - interval '1 minute'
+           OR EXISTS (SELECT FROM parked_product p
+                      WHERE p.generation = $1 AND p.part = d.part AND p.product_id = d.product_id AND p.event_id = d.event_id)
+        ORDER BY d.product_id",
+        generation,
+    );
+    ids.fetch_all(pool).await?.into_iter().map(discarded_product).collect()
+}
+
+fn discarded_product(id: i64) -> Result<ProductId, sqlx::Error> {
+    id.try_into().map_err(|e| unfit("discarded_event", "product_id", id, e))
+}
+
 /// Gives up an event for which a product stands still in the generation that answers: another one may stand still
 /// for an event that is good, but later than its version of the fold. Returns how many are given up, none when it
 /// was before; the product goes on when it is made anew.

@@ -229,6 +229,16 @@ pub async fn lock_replay(connection: &mut PgConnection) -> Result<bool, sqlx::Er
     locked.fetch_one(connection).await
 }
 
+/// Gives the lock back: a session that is closed keeps its locks until the server notices.
+///
+/// # Errors
+/// When the database cannot be reached; the server then gives it back with the session.
+pub async fn unlock_replay(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let unlocked =
+        sqlx::query_scalar!(r#"SELECT pg_advisory_unlock($1) AS "unlocked!" -- replay.unlock"#, REPLAY_LOCK);
+    unlocked.fetch_one(connection).await.map(drop)
+}
+
 /// Asks the process that works at a replay to run, pause or give up; `false` when the replay has ended.
 ///
 /// # Errors

@@ -66,7 +66,9 @@ pub async fn swap(connection: &mut PgConnection, swap: Swap) -> Result<Swapped, 
     )
     .fetch_all(&mut *transaction)
     .await?;
+    // Whatever stops it, the locks end with it: dropped, a transaction would keep them until its connection is used again.
     if !live.contains(&to) {
+        transaction.rollback().await?;
         return Ok(Swapped::NotLive);
     }
     // In the order in which the projector locks them.
@@ -89,6 +91,7 @@ pub async fn swap(connection: &mut PgConnection, swap: Swap) -> Result<Swapped, 
     .fetch_one(&mut *transaction)
     .await?;
     if behind && !swap.fresh {
+        transaction.rollback().await?;
         return Ok(Swapped::Behind);
     }
     let set = sqlx::query!(
@@ -104,6 +107,7 @@ pub async fn swap(connection: &mut PgConnection, swap: Swap) -> Result<Swapped, 
     if set.rows_affected() == 0 {
         let active = sqlx::query_scalar!("-- swap.active\nSELECT generation FROM active_generation");
         let active = active.fetch_optional(&mut *transaction).await?;
+        transaction.rollback().await?;
         return Ok(Swapped::Other(active.unwrap_or(0)));
     }
     if swap.fresh {

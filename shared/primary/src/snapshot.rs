@@ -10,7 +10,7 @@ use postgres::{BinaryReader, BinaryRow};
 use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use sqlx::{Connection, PgConnection};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// All products of some parts, as one snapshot of the database has them.
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub heads: Vec<(Part, Position, Option<EventId>)>,
     /// What each product's reviews add up to, at its version.
     pub products: HashMap<ProductId, ProductMeta>,
+    /// Products that are ahead of their part's head: some of their events have no position yet.
+    pub ahead: HashSet<ProductId>,
     /// Reviews added up.
     pub reviews: u64,
 }
@@ -80,8 +82,15 @@ pub async fn sum_reviews(connection: &mut PgConnection, parts: &[Part]) -> Resul
         |row| sums.review(row),
     )
     .await?;
+    // An event is either in the log up to the head or here: it goes from one to the other in one statement.
+    copy(
+        &mut transaction,
+        format!("SELECT DISTINCT product_id FROM outbox WHERE part IN ({list}) -- snapshot.ahead"),
+        |row| sums.ahead(row),
+    )
+    .await?;
     transaction.commit().await?;
-    Ok(Snapshot { epoch, heads, products: sums.products, reviews: sums.reviews })
+    Ok(Snapshot { epoch, heads, products: sums.products, ahead: sums.ahead, reviews: sums.reviews })
 }
 
 async fn copy(
@@ -101,10 +110,17 @@ async fn copy(
 #[derive(Default)]
 struct Sums {
     products: HashMap<ProductId, ProductMeta>,
+    ahead: HashSet<ProductId>,
     reviews: u64,
 }
 
 impl Sums {
+    fn ahead(&mut self, row: &mut BinaryRow<'_>) -> Result<(), sqlx::Error> {
+        let id = row.bigint()?;
+        self.ahead.insert(id.try_into().map_err(|e| unfit("outbox", "product_id", id, e))?);
+        Ok(())
+    }
+
     fn version(&mut self, row: &mut BinaryRow<'_>) -> Result<(), sqlx::Error> {
         let product = self.of(row.bigint()?, "product_stream")?;
         product.version = Version(row.bigint()?);

@@ -1,7 +1,7 @@
 //! Folding events into products: no I/O, and all of the thinking in the fold of a generation's version,
 //! [`domain::apply`] or the one before it.
 
-use domain::{Apply, CannotApply, Event, EventId, EventRef, Position, ProductId, ProductMeta};
+use domain::{Apply, Event, EventId, EventRef, Position, ProductId, ProductMeta, Version};
 use meta::{Parking, StoredProduct};
 use std::collections::{HashMap, HashSet};
 
@@ -30,8 +30,8 @@ struct Entry {
     changed: bool,
     /// Events are missing: the product must be rebuilt.
     hole: bool,
-    /// The last event that was applied here.
-    last: Option<(Position, EventId)>,
+    /// The last event that was applied here. Its own version, since an event that was given up raises the product's.
+    last: Option<(Position, Version, EventId)>,
 }
 
 impl Entry {
@@ -45,20 +45,15 @@ impl Entry {
 }
 
 impl Folding {
-    /// Begins with products as they are stored; others are empty.
-    pub fn of(apply: Apply, stored: Vec<StoredProduct>) -> Self {
+    /// Begins with products as they are stored, others are empty, and passes over events that were given up.
+    pub fn of(apply: Apply, stored: Vec<StoredProduct>, discarded: HashSet<EventId>) -> Self {
         let products = stored.into_iter().map(|product| (product.product_id, Entry::of(product))).collect();
-        Folding { apply, from_first: false, discarded: HashSet::new(), products, parkings: Vec::new() }
+        Folding { apply, from_first: false, discarded, products, parkings: Vec::new() }
     }
 
     /// Begins with nothing, for events from the first on, and passes over those that were given up.
     pub fn from_first(apply: Apply, discarded: HashSet<EventId>) -> Self {
         Folding { apply, from_first: true, discarded, products: HashMap::new(), parkings: Vec::new() }
-    }
-
-    /// Passes over events that were given up, from now on.
-    pub fn discard(&mut self, discarded: HashSet<EventId>) {
-        self.discarded = discarded;
     }
 
     /// Folds an event into its product. Passed over: an event that is in already, and one of a
@@ -70,7 +65,16 @@ impl Folding {
         if *parked || entry.hole || event.version <= meta.version {
             return;
         }
-        if self.discarded.contains(&event.event_id) && event.version.0 == meta.version.0 + 1 {
+        // Before it is read: one that cannot be read must not hide that events before it are missing.
+        if event.version.0 != meta.version.0 + 1 {
+            if self.from_first {
+                self.park(event, MISSING.to_owned());
+            } else {
+                entry.hole = true;
+            }
+            return;
+        }
+        if self.discarded.contains(&event.event_id) {
             meta.version = event.version;
             entry.changed = true;
             return;
@@ -86,10 +90,8 @@ impl Folding {
         match (self.apply)(meta, event.version, &read) {
             Ok(_) => {
                 entry.changed = true;
-                entry.last = Some((event.pos, event.event_id));
+                entry.last = Some((event.pos, event.version, event.event_id));
             }
-            Err(CannotApply::Hole { .. }) if self.from_first => self.park(event, MISSING.to_owned()),
-            Err(CannotApply::Hole { .. }) => entry.hole = true,
             Err(reason) => self.park(event, reason.to_string()),
         }
     }
@@ -139,8 +141,8 @@ impl Folding {
     /// Why a product stands still that the database refused: its last event is what it did not take.
     pub fn refused(&self, product_id: ProductId, reason: String) -> Option<Parking> {
         let entry = self.products.get(&product_id)?;
-        let (pos, event_id) = entry.last?;
-        Some(Parking { product_id, pos, version: entry.product.meta.version, event_id, reason })
+        let (pos, version, event_id) = entry.last?;
+        Some(Parking { product_id, pos, version, event_id, reason })
     }
 }
 
@@ -150,5 +152,49 @@ fn is_storable(event: &Event) -> bool {
             characteristics.iter().all(|characteristic| !characteristic.name.contains('\0'))
         }
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::projection;
+
+    fn event(number: i64, event_type: &str, payload: &str) -> domain::LogEvent {
+        let product_id = ProductId::try_from(1).unwrap();
+        domain::LogEvent {
+            part: product_id.part(),
+            pos: Position(number + 10),
+            product_id,
+            version: Version(number),
+            event_id: EventId::from_u128(number.try_into().unwrap()),
+            event_type: event_type.to_owned(),
+            payload: payload.to_owned(),
+            traceparent: None,
+            at: Default::default(),
+        }
+    }
+
+    #[test]
+    fn given_events_that_are_missing_before_one_that_cannot_be_read_then_they_are_what_is_wrong() {
+        let apply = projection(domain::PROJECTION_VERSION).unwrap();
+        let unreadable = event(3, "ReviewReported.v9", "{}");
+        let mut folding = Folding::of(apply, Vec::new(), HashSet::new());
+        folding.fold(&unreadable);
+        assert_eq!((folding.holes(), folding.parkings.len()), (vec![unreadable.product_id], 0));
+    }
+
+    #[test]
+    fn given_a_refusal_after_an_event_that_was_given_up_then_the_event_before_it_is_named() {
+        let applied = event(1, "ReviewReported.v1", r#"{"review_id":7}"#);
+        let given_up = event(2, "ReviewReported.v9", "{}");
+        let apply = projection(domain::PROJECTION_VERSION).unwrap();
+        let mut folding = Folding::of(apply, Vec::new(), HashSet::from([given_up.event_id]));
+        folding.fold(&applied);
+        folding.fold(&given_up);
+        assert_eq!(folding.changed()[0].meta.version, given_up.version);
+        let parking = folding.refused(applied.product_id, "refused".to_owned()).unwrap();
+        let named = (parking.pos, parking.version, parking.event_id);
+        assert_eq!(named, (applied.pos, applied.version, applied.event_id));
     }
 }

@@ -4,13 +4,13 @@
 use crate::batch::Batch;
 use crate::fold::Folding;
 use crate::plan::{Whole, is_of, moved, new_events, plan, products_of};
-use domain::{Apply, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection};
+use domain::{Apply, EventId, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection};
 use meta::{Checkpoint, Parking, StoredProduct};
 use postgres::{Fault, fault};
 use primary::{HeadsAtBeat, LogRange};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -168,12 +168,15 @@ async fn project_on(
     let numbers: Vec<i32> = ours.iter().map(|(generation, _)| *generation).collect();
     let checkpoints = meta::lock_checkpoints(&mut transaction, &numbers, &parts).await?;
     let (events, pulled) = missing_pulled(primary, batch, &checkpoints).await?;
+    // After the lock: what was given up before whoever made the product anew let go of it is passed over here too.
+    let products: BTreeSet<ProductId> = events.values().flatten().map(|event| event.product_id).collect();
+    let discarded = meta::discarded_events_of(&mut *transaction, products).await?;
     let mut projected = Projected { pulled, ..Projected::default() };
     for (generation, apply) in ours {
         let at: Vec<Checkpoint> =
             checkpoints.iter().filter(|c| c.generation == generation).copied().collect();
         let new = new_events(&at, &events);
-        let folding = fold_into(primary, &mut transaction, (generation, apply), &new).await?;
+        let folding = fold_into(primary, &mut transaction, (generation, apply), &new, &discarded).await?;
         let parkings = store(&mut transaction, generation, &folding).await?;
         let moved = moved(&at, &new);
         meta::move_checkpoints(&mut transaction, &moved).await?;
@@ -241,16 +244,15 @@ async fn fold_into(
     connection: &mut PgConnection,
     (generation, apply): (i32, Apply),
     new: &[&LogEvent],
+    discarded: &HashSet<EventId>,
 ) -> Result<Folding, ProjectError> {
     let products = meta::load_products(connection, generation, &products_of(new)).await?;
-    let mut folding = Folding::of(apply, products);
+    let mut folding = Folding::of(apply, products, discarded.clone());
     new.iter().for_each(|event| folding.fold(*event));
-    let holes = folding.holes();
-    if !holes.is_empty() {
-        folding.discard(meta::discarded_events(&mut *connection).await?);
-    }
-    for product in holes {
+    for product in folding.holes() {
         let Some(last) = new.iter().rev().find(|event| event.product_id == product) else { continue };
+        // With why it stood still, if it did.
+        meta::remove_product(connection, generation, product).await?;
         rebuild(primary, &mut folding, last).await?;
     }
     Ok(folding)

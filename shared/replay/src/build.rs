@@ -7,11 +7,12 @@ use crate::gate::Gate;
 use crate::groups::Groups;
 use crate::progress::Progress;
 use crate::stores::Stores;
-use domain::{Apply, Epoch, EventId, Part, Position};
+use domain::{Apply, Epoch, EventId, EventRef, Part, Position, Version};
 use meta::{Checkpoint, StoredProduct};
 use postgres::{Fault, fault};
-use sqlx::{Connection, PgConnection};
-use std::collections::HashSet;
+use projection::Folding;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -94,50 +95,51 @@ async fn add_groups_up(
         let next = groups.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(parts) = next else { return Ok(()) };
         let began = Instant::now();
-        let (products, checkpoints) = add_up(&job, &mut primary, &parts).await?;
-        store_sums(&job, &mut meta, &products, &checkpoints).await?;
+        let (added_up, folding, checkpoints) = add_up(&job, &mut primary, &parts).await?;
+        store(&job, &mut meta, &added_up, &folding, &checkpoints).await?;
         note(&job, begun).await?;
         job.gate.rest(began.elapsed()).await?;
     }
 }
 
-/// Adds up the reviews of some parts. Goes as far as they are, which is at least as far as the targets.
+/// Adds up the reviews of some parts. Goes as far as they are, which is at least as far as the targets. Products whose
+/// reviews say more than the log does are folded instead: those whose last events have no position yet, which
+/// would be ahead of the checkpoint, and those whose events were given up, of which the reviews know nothing.
 async fn add_up(
     job: &Build,
     primary: &mut PgConnection,
     parts: &[Part],
-) -> Result<(Vec<StoredProduct>, Vec<Checkpoint>), ReplayError> {
-    let snapshot = error::primary(primary::sum_reviews(primary, parts).await)?;
+) -> Result<(Vec<StoredProduct>, Folding, Vec<Checkpoint>), ReplayError> {
+    let mut snapshot = error::primary(primary::sum_reviews(primary, parts).await)?;
     if snapshot.epoch != job.epoch {
         return Err(ReplayError::LogChanged(job.generation));
     }
     let events: i64 = parts.iter().map(|part| job.targets[part.index()].0).sum();
     job.progress.add(events.unsigned_abs());
+    let given_up = error::meta(meta::products_given_up_in(&job.stores.meta, parts).await)?;
+    let heads: BTreeMap<Part, Position> = snapshot.heads.iter().map(|(part, pos, _)| (*part, *pos)).collect();
+    let mut folding = Folding::from_first(job.apply, job.discarded.clone());
+    for product_id in snapshot.ahead.union(&given_up) {
+        snapshot.products.remove(product_id);
+        let head = heads.get(&product_id.part()).copied().unwrap_or_default();
+        let each = |event: EventRef<'_>| {
+            if event.pos <= head {
+                folding.fold(event);
+            }
+        };
+        error::primary(primary::copy_product_events(primary, *product_id, Version(0), each).await)?;
+    }
     let product = |(product_id, meta)| StoredProduct { product_id, meta, parked: false };
-    let products = snapshot.products.into_iter().map(product).collect();
+    let added_up = snapshot.products.into_iter().map(product).collect();
     let checkpoints = snapshot.heads.into_iter().map(|(part, pos, id)| checkpoint(job, part, pos, id));
-    Ok((products, checkpoints.collect()))
+    Ok((added_up, folding, checkpoints.collect()))
 }
 
 fn checkpoint(job: &Build, part: Part, pos: Position, event_id: Option<EventId>) -> Checkpoint {
     Checkpoint { generation: job.generation, part, pos, epoch: job.epoch, event_id }
 }
 
-async fn store_sums(
-    job: &Build,
-    meta: &mut PgConnection,
-    products: &[StoredProduct],
-    checkpoints: &[Checkpoint],
-) -> Result<(), ReplayError> {
-    let mut transaction = error::meta(meta.begin().await)?;
-    error::meta(meta::add_checkpoints(&mut transaction, checkpoints).await)?;
-    let products = products.iter().collect();
-    error::meta(meta::copy_in_products(&mut transaction, job.generation, products).await)?;
-    error::meta(transaction.commit().await)
-}
-
-/// Stores what was folded, by COPY; where the database does not take a value, product by product until it is clear
-/// which.
+/// Stores what was folded.
 async fn store_shard(job: Arc<Build>, shard: Arc<Shard>) -> Result<(), ReplayError> {
     let (folding, last) = &*shard.folded().await;
     let checkpoints: Vec<Checkpoint> = last
@@ -145,8 +147,18 @@ async fn store_shard(job: Arc<Build>, shard: Arc<Shard>) -> Result<(), ReplayErr
         .map(|(part, id)| checkpoint(&job, *part, id.map_or(Position(0), |_| job.targets[part.index()]), *id))
         .collect();
     let mut meta = job.stores.connect_meta().await?;
-    let mut transaction = error::meta(meta.begin().await)?;
-    error::meta(meta::add_checkpoints(&mut transaction, &checkpoints).await)?;
+    store(&job, &mut meta, &[], folding, &checkpoints).await
+}
+
+/// Stores some parts, by COPY; where the database does not take a value, product by product until it is clear which.
+async fn store(
+    job: &Build,
+    meta: &mut PgConnection,
+    added_up: &[StoredProduct],
+    folding: &Folding,
+    checkpoints: &[Checkpoint],
+) -> Result<(), ReplayError> {
+    let mut transaction = begin_group(meta, job.generation, checkpoints, added_up).await?;
     match meta::copy_in_products(&mut transaction, job.generation, folding.changed()).await {
         Ok(()) => {
             for parking in &folding.parkings {
@@ -155,11 +167,26 @@ async fn store_shard(job: Arc<Build>, shard: Arc<Shard>) -> Result<(), ReplayErr
         }
         Err(refusal) if fault(&refusal) == Fault::Data => {
             error::meta(transaction.rollback().await)?;
-            transaction = error::meta(meta.begin().await)?;
-            error::meta(meta::add_checkpoints(&mut transaction, &checkpoints).await)?;
+            transaction = begin_group(meta, job.generation, checkpoints, added_up).await?;
             error::meta(projection::store(&mut transaction, job.generation, folding).await)?;
         }
         Err(error) => return Err(ReplayError::Meta(error)),
     }
     error::meta(transaction.commit().await)
+}
+
+/// Begins to store a group, with its checkpoints and what was added up.
+async fn begin_group<'a>(
+    meta: &'a mut PgConnection,
+    generation: i32,
+    checkpoints: &[Checkpoint],
+    added_up: &[StoredProduct],
+) -> Result<Transaction<'a, Postgres>, ReplayError> {
+    let mut transaction = error::meta(meta.begin().await)?;
+    error::meta(meta::add_checkpoints(&mut transaction, checkpoints).await)?;
+    if !added_up.is_empty() {
+        let products = added_up.iter().collect();
+        error::meta(meta::copy_in_products(&mut transaction, generation, products).await)?;
+    }
+    Ok(transaction)
 }

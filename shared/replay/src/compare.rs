@@ -5,13 +5,13 @@ use crate::gate::Gate;
 use crate::groups::Groups;
 use crate::progress::Progress;
 use crate::stores::Stores;
-use domain::{Apply, EventId, EventRef, Part, ProductId, ProductMeta, Version, log_parts, projection};
+use domain::{Apply, EventRef, Part, ProductId, ProductMeta, Version, log_parts, projection};
 use meta::{Phase, StoredProduct};
 use projection::Folding;
 use sqlx::PgConnection;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// Differences that are kept; all are counted.
@@ -20,6 +20,9 @@ const DIFFERENCES_KEPT_MAX: usize = 10_000;
 const WORKERS: usize = 2;
 /// Looks at a product until both databases show it at the same version; afterwards the log decides.
 const LOOKS_MAX: u32 = 3;
+/// Longest wait for events that are committed to get their positions: whoever gives them does so within milliseconds.
+const POSITIONS_TIMEOUT: Duration = Duration::from_secs(10);
+const POSITIONS_LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A product that is not what the primary adds up to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,23 +88,20 @@ pub(crate) struct Comparison {
     pub(crate) stores: Stores,
     pub(crate) generation: i32,
     pub(crate) apply: Apply,
-    /// Events that were given up.
-    pub(crate) discarded: HashSet<EventId>,
     pub(crate) gate: Gate,
     pub(crate) progress: Arc<Progress>,
 }
 
 impl Comparison {
     /// Of a generation of a version that this program knows.
-    pub(crate) async fn of(
+    pub(crate) fn of(
         stores: &Stores,
         (generation, version): (i32, i32),
         gate: Gate,
         progress: Arc<Progress>,
     ) -> Result<Self, ReplayError> {
         let apply = projection(version).ok_or(ReplayError::UnknownVersion { generation, version })?;
-        let discarded = error::meta(meta::discarded_events(&stores.meta).await)?;
-        Ok(Comparison { stores: stores.clone(), generation, apply, discarded, gate, progress })
+        Ok(Comparison { stores: stores.clone(), generation, apply, gate, progress })
     }
 
     /// Compares every product.
@@ -154,10 +154,12 @@ impl Comparison {
         parts: &[Part],
     ) -> Result<Compared, ReplayError> {
         let mut expected = error::primary(primary::sum_reviews(primary, parts).await)?.products;
+        let given_up = error::meta(meta::products_given_up_in(&self.stores.meta, parts).await)?;
         let mut compared = Compared { products: count(&expected), ..Compared::default() };
         let mut unlike: Vec<ProductId> = Vec::new();
         let each = |stored: StoredProduct| match expected.remove(&stored.product_id) {
-            Some(meta) if meta == stored.meta && !stored.parked => {}
+            Some(meta) if meta == stored.meta && !stored.parked && !given_up.contains(&stored.product_id) => {
+            }
             known => {
                 compared.products += u64::from(known.is_none());
                 unlike.push(stored.product_id);
@@ -172,7 +174,8 @@ impl Comparison {
         Ok(compared)
     }
 
-    /// Compares one product with its reviews when both are at the same version, and otherwise with its events.
+    /// Compares one product until it is alike, stands still, or differs at two looks one after the other: it may be
+    /// made anew in between, as when an event of it is given up.
     async fn judge(
         &self,
         primary: &mut PgConnection,
@@ -180,48 +183,91 @@ impl Comparison {
         against: Against,
         compared: &mut Compared,
     ) -> Result<(), ReplayError> {
-        let mut looks = 0;
-        let (stored, applied) = loop {
-            let (stored, applied) =
-                error::meta(meta::product_at(&self.stores.meta, self.generation, product_id).await)?;
-            if stored.parked {
-                compared.parked.push(product_id);
-                return Ok(());
+        let began = Instant::now();
+        let mut differed = false;
+        for look in 1.. {
+            // Of a product that never rests the two are never seen at the same version.
+            let against = if look > LOOKS_MAX { Against::Log } else { against };
+            match self.look(primary, product_id, against).await? {
+                Seen::Alike => break,
+                Seen::StandsStill => {
+                    compared.parked.push(product_id);
+                    break;
+                }
+                Seen::AtOtherVersions => {}
+                Seen::Differs(difference) if differed => {
+                    compared.differs(difference);
+                    break;
+                }
+                Seen::Differs(_) => differed = true,
+                Seen::WithoutPositions(version) => {
+                    let waited = began.elapsed();
+                    if waited > POSITIONS_TIMEOUT {
+                        return Err(ReplayError::NoPositions { product_id, version, waited });
+                    }
+                    tokio::time::sleep(POSITIONS_LOOK_EVERY).await;
+                }
             }
-            if against == Against::Log {
-                break (stored, applied);
-            }
+        }
+        Ok(())
+    }
+
+    /// Looks at one product, with its reviews when both are at the same version, or with its events.
+    async fn look(
+        &self,
+        primary: &mut PgConnection,
+        product_id: ProductId,
+        against: Against,
+    ) -> Result<Seen, ReplayError> {
+        let discarded = error::meta(meta::discarded_events_of(&self.stores.meta, [product_id]).await)?;
+        let (stored, applied) =
+            error::meta(meta::product_at(&self.stores.meta, self.generation, product_id).await)?;
+        if stored.parked {
+            return Ok(Seen::StandsStill);
+        }
+        // Of an event that was given up the reviews know nothing.
+        if against == Against::Reviews && discarded.is_empty() {
             let summed = error::primary(primary::product_meta(&self.stores.primary, product_id).await)?;
-            looks += 1;
-            if summed.version == stored.meta.version {
-                if summed == stored.meta {
-                    return Ok(());
-                }
-                if self.discarded.is_empty() {
-                    compared.differs(difference(stored, summed, "primary: reviews, characteristics"));
-                    return Ok(());
-                }
-                // Of an event that was given up the reviews know nothing.
-                break (stored, applied);
-            }
-            if looks == LOOKS_MAX {
-                break (stored, applied);
-            }
-        };
+            return Ok(if summed.version != stored.meta.version {
+                Seen::AtOtherVersions
+            } else if summed == stored.meta {
+                Seen::Alike
+            } else {
+                Seen::Differs(difference(stored, summed, "primary: reviews, characteristics"))
+            });
+        }
         // What the checkpoint covers must be in; what is in beyond it is compared as it is.
-        let mut folding = Folding::from_first(self.apply, self.discarded.clone());
+        let mut folding = Folding::from_first(self.apply, discarded);
+        let mut last = Version(0);
         let each = |event: EventRef<'_>| {
+            last = event.version;
             if event.pos <= applied || event.version <= stored.meta.version {
                 folding.fold(event);
             }
         };
         error::primary(primary::copy_product_events(primary, product_id, Version(0), each).await)?;
         let expected = folding.product(product_id).map(|product| product.meta.clone()).unwrap_or_default();
-        if expected != stored.meta {
-            compared.differs(difference(stored, expected, "primary: event_log"));
+        if expected == stored.meta {
+            return Ok(Seen::Alike);
         }
-        Ok(())
+        if last < stored.meta.version {
+            let reached = primary::product_reached(&self.stores.primary, product_id).await;
+            if error::primary(reached)?.version >= stored.meta.version {
+                return Ok(Seen::WithoutPositions(stored.meta.version));
+            }
+        }
+        Ok(Seen::Differs(difference(stored, expected, "primary: event_log")))
     }
+}
+
+/// What a look at a product came to.
+enum Seen {
+    Alike,
+    StandsStill,
+    AtOtherVersions,
+    Differs(Difference),
+    /// It is at a version up to which its events are committed but not all in the log yet.
+    WithoutPositions(Version),
 }
 
 fn difference(stored: StoredProduct, expected: ProductMeta, expected_from: &'static str) -> Difference {

@@ -1,8 +1,9 @@
 //! Why a replay, a verification or a rebuild did not come to its end.
 
-use domain::{Part, Position};
+use domain::{Part, Position, ProductId, Version};
 use meta::Source;
 use projection::ProjectError;
+use std::time::Duration;
 
 /// Why it ended early. What was built stays, and the same call goes on with it.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,19 @@ pub enum ReplayError {
         "the log is not the one that generation {0} was begun from: end it by `reviewsctl replay cancel`, then begin again"
     )]
     LogChanged(i32),
+    /// Nobody gives positions.
+    #[error(
+        "product {product_id} cannot be compared: it is at version {version}, and its last events have had no position for \
+         {} s: does a write service run? (`reviewsctl status`); run the same command again afterwards", .waited.as_secs()
+    )]
+    NoPositions {
+        /// The product.
+        product_id: ProductId,
+        /// Its version in the generation.
+        version: Version,
+        /// How long was waited.
+        waited: Duration,
+    },
     /// Nobody advances the generation.
     #[error(
         "generation {generation} is {events} events behind the one that answers and does not move: is the projector well? \

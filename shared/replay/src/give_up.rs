@@ -35,7 +35,7 @@ pub async fn ask(stores: &Stores, wanted: Wanted) -> Result<Asked, ReplayError> 
 }
 
 /// Gives the replay up that has not ended, and deletes what it built: through the process that works at it,
-/// or without one. Returns its generation; `None` when there is none.
+/// or without one. Returns its generation; `None` when there is none, or it was swapped in before.
 ///
 /// # Errors
 /// [`ReplayError`].
@@ -50,10 +50,14 @@ pub async fn cancel(stores: &Stores) -> Result<Option<i32>, ReplayError> {
     loop {
         if error::meta(meta::lock_replay(&mut session).await)? {
             let unended = error::meta(meta::unended_replay(&stores.meta).await)?;
-            if unended.is_some_and(|replay| replay.generation == generation) {
-                drop_generation(stores, generation).await?;
-            }
-            return Ok(Some(generation));
+            let unended = unended.is_some_and(|replay| replay.generation == generation);
+            let given_up = if unended {
+                drop_generation(stores, generation).await?
+            } else {
+                // The process at work gave it up, or was quicker.
+                !answers(stores, generation).await?
+            };
+            return Ok(given_up.then_some(generation));
         }
         if Instant::now() > deadline {
             return Err(ReplayError::Busy);
@@ -64,22 +68,26 @@ pub async fn cancel(stores: &Stores) -> Result<Option<i32>, ReplayError> {
 
 /// Whether it was asked to give up; then it is done now, as the process that should have is gone.
 pub(crate) async fn is_cancelled(stores: &Stores, replay: &Replay) -> Result<bool, ReplayError> {
-    let cancelled = replay.wanted == Wanted::Cancel;
-    if cancelled {
-        drop_generation(stores, replay.generation).await?;
-    }
-    Ok(cancelled)
+    Ok(replay.wanted == Wanted::Cancel && drop_generation(stores, replay.generation).await?)
 }
 
-/// Ends a replay whose generation never answered: out of use at once, then its rows are deleted.
-pub(crate) async fn drop_generation(stores: &Stores, generation: i32) -> Result<(), ReplayError> {
+/// Ends a replay: its generation is out of use at once, then its rows are deleted. Returns `false` for one that answers,
+/// since whoever swapped it in was killed before the note of it: then that is noted.
+pub(crate) async fn drop_generation(stores: &Stores, generation: i32) -> Result<bool, ReplayError> {
     let mut connection = stores.connect_meta().await?;
     let mut transaction = error::meta(connection.begin().await)?;
     error::meta(meta::drop_generation(&mut transaction, generation).await)?;
     error::meta(transaction.commit().await)?;
-    let ended = meta::enter_phase(&stores.meta, generation, Phase::Cancelled, PhaseResult::default());
-    error::meta(ended.await)?;
-    error::meta(meta::delete_generation(&stores.meta, generation).await)
+    let answers = answers(stores, generation).await?;
+    let phase = if answers { Phase::Swapped } else { Phase::Cancelled };
+    error::meta(meta::enter_phase(&stores.meta, generation, phase, PhaseResult::default()).await)?;
+    error::meta(meta::delete_generation(&stores.meta, generation).await)?;
+    Ok(!answers)
+}
+
+async fn answers(stores: &Stores, generation: i32) -> Result<bool, ReplayError> {
+    let active = error::meta(meta::active_generation(&stores.meta).await)?;
+    Ok(active.is_some_and(|(active, _)| active == generation))
 }
 
 /// Deletes every generation but the one that answers and the one that a replay builds. Returns which.
@@ -87,9 +95,11 @@ pub(crate) async fn drop_generation(stores: &Stores, generation: i32) -> Result<
 /// # Errors
 /// [`ReplayError`]; what was taken out of use before stays so, and the next call deletes it.
 pub async fn prune(stores: &Stores) -> Result<Vec<i32>, ReplayError> {
-    let unended = error::meta(meta::unended_replay(&stores.meta).await)?.map(|replay| replay.generation);
     let mut pruned = Vec::new();
-    for generation in error::meta(meta::generations(&stores.meta).await)? {
+    // The replay last: one that begins in between has no generation in the list.
+    let generations = error::meta(meta::generations(&stores.meta).await)?;
+    let unended = error::meta(meta::unended_replay(&stores.meta).await)?.map(|replay| replay.generation);
+    for generation in generations {
         let number = generation.generation;
         if generation.active || Some(number) == unended {
             continue;

@@ -2,9 +2,9 @@
 
 use crate::error::{self, ReplayError};
 use crate::stores::Stores;
-use domain::{EventRef, ProductId, Version, projection};
+use domain::{Apply, EventRef, ProductId, Version, projection};
 use meta::Checkpoint;
-use projection::{Folding, same_log, store};
+use projection::{Rebuild, same_log, store};
 use sqlx::{Connection, PgConnection};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub struct Rebuilt {
     /// The product.
     pub product_id: ProductId,
-    /// Its version now; 0 when it has no events.
+    /// Its last version that was passed, in the generation that is furthest; 0 when none of its events is there.
     pub version: Version,
     /// Generations in which it was made anew.
     pub generations: Vec<i32>,
@@ -27,41 +27,61 @@ pub struct Rebuilt {
     pub held: Duration,
 }
 
-/// Makes a product anew in every generation that is kept up to date. Nearly all of its events are folded before
-/// the part's checkpoint is locked, so that the projector waits for a moment only, however many there are.
+/// Makes a product anew in every generation that is kept up to date, in each as far as its checkpoint. Nearly all of
+/// its events are folded before the part's checkpoint is locked, so that the projector waits for a moment only, however
+/// many there are.
 ///
 /// # Errors
 /// [`ReplayError`]; the product is then as it was.
 pub async fn rebuild_product(stores: &Stores, product_id: ProductId) -> Result<Rebuilt, ReplayError> {
+    rebuild(stores, product_id, None).await
+}
+
+/// The same in one generation, as far as it is kept up to date.
+pub(crate) async fn rebuild_in(
+    stores: &Stores,
+    product_id: ProductId,
+    generation: i32,
+) -> Result<Rebuilt, ReplayError> {
+    rebuild(stores, product_id, Some(generation)).await
+}
+
+async fn rebuild(stores: &Stores, product_id: ProductId, only: Option<i32>) -> Result<Rebuilt, ReplayError> {
     let began = Instant::now();
     let (mut primary, mut meta) = (stores.connect_primary().await?, stores.connect_meta().await?);
-    let discarded = error::meta(meta::discarded_events(&mut meta).await)?;
-    let mut foldings = Vec::new();
-    for (generation, version) in error::meta(meta::live_generations(&mut meta).await)? {
-        if let Some(apply) = projection(version) {
-            foldings.push((generation, Folding::from_first(apply, discarded.clone())));
-        }
-    }
-    if foldings.is_empty() {
+    let live = error::meta(meta::live_generations(&mut meta).await)?;
+    let wanted = live.into_iter().filter(|(generation, _)| only.is_none_or(|only| only == *generation));
+    let known: Vec<(i32, Apply)> =
+        wanted.filter_map(|(generation, version)| Some((generation, projection(version)?))).collect();
+    if known.is_empty() {
         return Err(ReplayError::NoGeneration);
     }
-    let generations: Vec<i32> = foldings.iter().map(|(generation, _)| *generation).collect();
-    let mut rebuild = Rebuild { product_id, foldings, last: Version(0), events: 0 };
-    rebuild.read_on(&mut primary).await?;
+    let discarded = error::meta(meta::discarded_events_of(&mut meta, [product_id]).await)?;
+    let mut rebuild = Rebuild::of(product_id, &known, discarded);
+    rebuild.go_up_to(&error::meta(meta::read_checkpoints(&stores.meta).await)?);
+    read_on(&mut primary, product_id, &mut rebuild).await?;
 
     let mut transaction = error::meta(meta.begin().await)?;
+    let numbers: Vec<i32> = rebuild.generations().collect();
     let parts = [product_id.part()];
-    let checkpoints = error::meta(meta::lock_checkpoints(&mut transaction, &generations, &parts).await)?;
+    let checkpoints = error::meta(meta::lock_checkpoints(&mut transaction, &numbers, &parts).await)?;
     let locked = Instant::now();
     follows(stores, &checkpoints).await?;
-    // What was appended since, the projector may have folded: it must not be taken back.
-    rebuild.read_on(&mut primary).await?;
-    let (version, events) = (rebuild.last, rebuild.events);
-    let mut parked = None;
-    for (generation, folding) in rebuild.foldings {
+    // Two at once: what the other passed over must not come back.
+    let discarded = error::meta(meta::discarded_events_of(&mut *transaction, [product_id]).await)?;
+    if discarded != *rebuild.discarded() {
+        rebuild = Rebuild::of(product_id, &known, discarded);
+    }
+    rebuild.keep_those_of(&checkpoints);
+    rebuild.go_up_to(&checkpoints);
+    read_on(&mut primary, product_id, &mut rebuild).await?;
+    let (version, events) = (rebuild.version(), rebuild.events());
+    let (mut generations, mut parked) = (Vec::new(), None);
+    for (generation, folding) in rebuild.into_foldings() {
         error::meta(meta::remove_product(&mut transaction, generation, product_id).await)?;
         let parkings = error::meta(store(&mut transaction, generation, &folding).await)?;
         parked = parked.or(parkings.into_iter().next().map(|parking| parking.reason));
+        generations.push(generation);
     }
     error::meta(transaction.commit().await)?;
     Ok(Rebuilt {
@@ -75,30 +95,21 @@ pub async fn rebuild_product(stores: &Stores, product_id: ProductId) -> Result<R
     })
 }
 
+/// Folds the events that some generation has not passed.
+async fn read_on(
+    primary: &mut PgConnection,
+    product_id: ProductId,
+    rebuild: &mut Rebuild,
+) -> Result<(), ReplayError> {
+    let after = rebuild.after();
+    let each = |event: EventRef<'_>| rebuild.pass(event);
+    error::primary(primary::copy_product_events(primary, product_id, after, each).await)
+}
+
 async fn follows(stores: &Stores, checkpoints: &[Checkpoint]) -> Result<(), ReplayError> {
     match same_log(&stores.primary, checkpoints).await {
         Err(other @ projection::ProjectError::OtherLog { .. }) => Err(ReplayError::OtherLog(other)),
         Err(projection::ProjectError::Store(error)) => Err(ReplayError::Primary(error)),
         result => Ok(result?),
-    }
-}
-
-struct Rebuild {
-    product_id: ProductId,
-    foldings: Vec<(i32, Folding)>,
-    last: Version,
-    events: u64,
-}
-
-impl Rebuild {
-    /// Folds the events after the last one.
-    async fn read_on(&mut self, primary: &mut PgConnection) -> Result<(), ReplayError> {
-        let after = self.last;
-        let (foldings, last, events) = (&mut self.foldings, &mut self.last, &mut self.events);
-        let each = |event: EventRef<'_>| {
-            (*last, *events) = (event.version, *events + 1);
-            foldings.iter_mut().for_each(|(_, folding)| folding.fold(event));
-        };
-        error::primary(primary::copy_product_events(primary, self.product_id, after, each).await)
     }
 }

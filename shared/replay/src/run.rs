@@ -5,6 +5,7 @@ use crate::compare::{Against, Compared, Comparison};
 use crate::error::{self, ReplayError};
 use crate::gate::Gate;
 use crate::give_up::{drop_generation, is_cancelled};
+use crate::product::rebuild_in;
 use crate::progress::Progress;
 use crate::stores::Stores;
 use crate::swap::{follows_active, swap_in};
@@ -83,7 +84,7 @@ pub struct Replayed {
 /// [`ReplayError`]. What was built stays, and the same call goes on with it, unless it was cancelled.
 pub async fn replay(stores: &Stores, plan: &Plan, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
     let began = Instant::now();
-    let session = lock(stores).await?;
+    let mut session = lock(stores).await?;
     let epoch = error::primary(primary::log_epoch(&stores.primary).await)?;
     let (replay, resumed) = begin(stores, plan, epoch).await?;
     let generation = replay.generation;
@@ -108,6 +109,7 @@ pub async fn replay(stores: &Stores, plan: &Plan, progress: &Arc<Progress>) -> R
         }),
     };
     // In order, so that the lock is free for whoever comes next. One that cannot be told has lost it already.
+    let _ = meta::unlock_replay(&mut session).await;
     let _ = session.close().await;
     ended
 }
@@ -175,6 +177,7 @@ impl Run {
         let Some((active, _)) = active else { return Err(ReplayError::NoGeneration) };
         let building = self.build().await?;
         self.catch_up(active).await?;
+        self.go_on_after_given_up().await?;
         let compared = self.verify().await?;
         let result =
             PhaseResult { differences: i64::try_from(compared.differing).ok(), ..PhaseResult::default() };
@@ -303,6 +306,18 @@ impl Run {
         }
     }
 
+    /// Makes products anew of which events were given up since the replay began: what was built before has them stand
+    /// still, or has such an event in if it is only later than the version of the fold that answers. Whatever is
+    /// given up from now on makes its product anew here too, since the generation is kept up to date.
+    async fn go_on_after_given_up(&self) -> Result<(), ReplayError> {
+        let generation = self.replay.generation;
+        let products = meta::products_given_up_since(&self.stores.meta, generation).await;
+        for product_id in error::meta(products)? {
+            rebuild_in(&self.stores, product_id, generation).await?;
+        }
+        Ok(())
+    }
+
     /// Compares what was built, with the reviews; of a replay of the log alone some products with their events.
     async fn verify(&self) -> Result<Compared, ReplayError> {
         self.enter(Phase::Verifying, PhaseResult::default()).await?;
@@ -312,8 +327,7 @@ impl Run {
             (generation, projection_version),
             self.gate().await,
             self.progress.clone(),
-        )
-        .await?;
+        )?;
         if self.plan.source != Source::Log {
             return comparison.all().await;
         }

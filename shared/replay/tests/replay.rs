@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod exact;
 mod world;
 
 use domain::{PROJECTION_VERSION, ProductMeta};

@@ -9,7 +9,7 @@ use projection::Folding;
 const GOLDEN: &str = include_str!("../../../contract/golden/events.json");
 
 fn fold(message: &str) -> Folding {
-    let mut folding = Folding::of(apply, Vec::new());
+    let mut folding = Folding::of(apply, Vec::new(), Default::default());
     read_batch(message.as_bytes()).unwrap().iter().for_each(|linked| folding.fold(&linked.event));
     folding
 }

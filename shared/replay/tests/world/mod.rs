@@ -155,6 +155,20 @@ impl World {
         sequence(&self.primary.pool_of("reviews_write")).await;
     }
 
+    /// Appends an event that nobody can read, in the way of a write.
+    pub(crate) async fn append_unreadable(&self, id: i64) {
+        sqlx::query(
+            "WITH s AS (UPDATE product_stream SET version = version + 1 WHERE part = $1 % 64 AND product_id = $1
+                        RETURNING version)
+             INSERT INTO outbox (part, product_id, version, event_id, type, payload)
+             SELECT $1 % 64, $1, version, gen_random_uuid(), 'ReviewPraised.v1', '{}' FROM s",
+        )
+        .bind(id)
+        .execute(&self.primary.pool)
+        .await
+        .unwrap();
+    }
+
     /// Every generation that is kept up to date is the fold of the log up to its checkpoints, by the fold of its
     /// version.
     pub(crate) async fn assert_every_generation_is_the_fold(&self) {

@@ -1,8 +1,7 @@
 //! What can happen to a product, as the log keeps it for ever.
 
-use crate::{CharacteristicId, Rating, ReviewId};
+use crate::{CharacteristicId, Rating, ReviewId, Values};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// One thing that happened. The name that the log and messages carry ([`Event::type_name`]) ends in
 /// the version of the payload's shape; unknown fields of a payload are passed over.
@@ -45,7 +44,7 @@ pub struct PostedReview {
     pub recommend: bool,
     /// Values 1 to 5 of characteristics of the product.
     #[serde(default)]
-    pub characteristics: BTreeMap<CharacteristicId, Rating>,
+    pub characteristics: Values,
 }
 
 /// A payload that this version of the program cannot read.

@@ -9,6 +9,7 @@ mod log_event;
 mod new_review;
 mod product_meta;
 mod projection;
+mod values;
 
 pub use average::{four_decimals, postgres_decimals};
 pub use event::{CharacteristicDefined, Event, EventUnreadable, PostedReview};
@@ -24,3 +25,4 @@ pub use new_review::{
 };
 pub use product_meta::{Applied, CannotApply, CharacteristicMeta, ProductMeta, apply};
 pub use projection::{Apply, PROJECTION_VERSION, PROJECTION_VERSIONS, projection};
+pub use values::Values;

@@ -1,6 +1,6 @@
 //! What a product's events add up to, and the one function that adds them.
 
-use crate::{CharacteristicId, Event, PostedReview, Rating, ReviewId, Version};
+use crate::{CharacteristicId, Event, PostedReview, ReviewId, Version};
 use serde::{Deserialize, Serialize};
 
 /// A product's answer to meta, at a version.
@@ -105,13 +105,21 @@ fn define(characteristics: &mut Vec<CharacteristicMeta>, id: CharacteristicId, n
     }
 }
 
-fn find(characteristics: &[CharacteristicMeta], id: CharacteristicId) -> Result<usize, CannotApply> {
+/// Where a characteristic is; first looks at `hint`, since a review mostly has a value for each, in the same order.
+fn find(
+    characteristics: &[CharacteristicMeta],
+    hint: usize,
+    id: CharacteristicId,
+) -> Result<usize, CannotApply> {
+    if characteristics.get(hint).is_some_and(|c| c.id == id) {
+        return Ok(hint);
+    }
     characteristics.binary_search_by_key(&id, |c| c.id).map_err(|_| CannotApply::UnknownCharacteristic(id))
 }
 
 fn add(meta: &mut ProductMeta, review: &PostedReview) -> Result<(), CannotApply> {
-    for id in review.characteristics.keys() {
-        find(&meta.characteristics, *id)?;
+    for (hint, (id, _)) in review.characteristics.iter().enumerate() {
+        find(&meta.characteristics, hint, id)?;
     }
     change(meta, review, 1)
 }
@@ -120,20 +128,20 @@ fn add(meta: &mut ProductMeta, review: &PostedReview) -> Result<(), CannotApply>
 fn subtract(meta: &mut ProductMeta, review: &PostedReview) -> Result<(), CannotApply> {
     let split = if review.recommend { meta.recommended_true } else { meta.recommended_false };
     let mut there = meta.ratings[review.rating.index()] > 0 && split > 0;
-    for (id, value) in &review.characteristics {
-        let characteristic = &meta.characteristics[find(&meta.characteristics, *id)?];
-        there &= characteristic.count > 0 && characteristic.sum >= i64::from(Rating::get(*value));
+    for (hint, (id, value)) in review.characteristics.iter().enumerate() {
+        let characteristic = &meta.characteristics[find(&meta.characteristics, hint, id)?];
+        there &= characteristic.count > 0 && characteristic.sum >= i64::from(value.get());
     }
     if there { change(meta, review, -1) } else { Err(CannotApply::BelowZero(review.review_id)) }
 }
 
 /// Counts a review `times` times.
 fn change(meta: &mut ProductMeta, review: &PostedReview, times: i64) -> Result<(), CannotApply> {
-    for (id, value) in &review.characteristics {
-        let at = find(&meta.characteristics, *id)?;
+    for (hint, (id, value)) in review.characteristics.iter().enumerate() {
+        let at = find(&meta.characteristics, hint, id)?;
         let characteristic = &mut meta.characteristics[at];
         characteristic.count += times;
-        characteristic.sum += times * i64::from(Rating::get(*value));
+        characteristic.sum += times * i64::from(value.get());
     }
     meta.ratings[review.rating.index()] += times;
     if review.recommend {

@@ -1,7 +1,6 @@
 //! The log copied out in binary, by ranges: the fastest way out of it.
 
 use crate::unfit;
-use bytes::Bytes;
 use domain::{EventRef, PARTS, Part, Position, ProductId, Version};
 use futures_util::TryStreamExt;
 use postgres::{BinaryReader, BinaryRow};
@@ -18,55 +17,47 @@ pub struct CopyRange {
     pub through: Position,
 }
 
-/// Events of some ranges in memory, as rows that are not read yet.
+/// Events of some ranges in memory, as whoever asked for them read them.
 #[derive(Debug)]
-pub struct CopiedLog {
+pub struct CopiedLog<T> {
     ranges: Vec<CopyRange>,
     after: i64,
-    /// Rows of each range, at their positions.
-    rows: Vec<Option<Bytes>>,
+    /// Those of each range, at their positions.
+    events: Vec<Option<T>>,
     width: usize,
 }
 
-impl CopiedLog {
+impl<T> CopiedLog<T> {
     /// Gives the events of those parts to `each`: range after range, in order of position, and nothing where the
     /// log has none.
-    ///
-    /// # Errors
-    /// When a stored value breaks a rule.
-    pub fn read(
-        &self,
-        of: impl Fn(Part) -> bool,
-        mut each: impl FnMut(Part, Position, Option<EventRef<'_>>),
-    ) -> Result<(), sqlx::Error> {
-        for (range, rows) in self.ranges.iter().zip(self.rows.chunks(self.width.max(1))) {
+    pub fn each(&self, of: impl Fn(Part) -> bool, mut each: impl FnMut(Part, Position, Option<&T>)) {
+        for (range, events) in self.ranges.iter().zip(self.events.chunks(self.width.max(1))) {
             if !of(range.part) {
                 continue;
             }
             let wanted = usize::try_from(range.through.0 - self.after).unwrap_or(0);
             let mut pos = Position(self.after);
-            for row in rows.iter().take(wanted) {
+            for event in events.iter().take(wanted) {
                 pos = pos.next();
-                let event = row.as_ref().map(|row| read_event(&mut BinaryRow::of(row)?)).transpose()?;
-                each(range.part, pos, event);
+                each(range.part, pos, event.as_ref());
             }
         }
-        Ok(())
     }
 }
 
-/// Copies the events of some ranges out, which begin at the same position. One statement, so one snapshot, which
-/// lives as long as this takes.
+/// Copies the events of some ranges out, which begin at the same position, and keeps what `read` makes of each. One
+/// statement, so one snapshot, which lives as long as this takes.
 ///
 /// The rows come as they lie on the disk, not in order: events of all parts are neighbours there, and to follow an
 /// index from one to the next costs three times as much as to read the pages and put them in order here.
 ///
 /// # Errors
-/// When the database cannot be reached or a row is not where it must be.
-pub async fn copy_log(
+/// When the database cannot be reached or a stored value breaks a rule.
+pub async fn copy_log<T>(
     connection: &mut PgConnection,
     ranges: Vec<CopyRange>,
-) -> Result<CopiedLog, sqlx::Error> {
+    read: impl Fn(EventRef<'_>) -> T,
+) -> Result<CopiedLog<T>, sqlx::Error> {
     let after = ranges.iter().map(|range| range.after.0).min().unwrap_or(0);
     let through = ranges.iter().map(|range| range.through.0).max().unwrap_or(0);
     let width = usize::try_from(through - after).unwrap_or(0);
@@ -82,29 +73,30 @@ pub async fn copy_log(
          TO STDOUT (FORMAT binary) -- log.copy_out",
         parts.join(",")
     );
-    let mut rows: Vec<Option<Bytes>> = vec![None; ranges.len() * width];
-    let mut reader = BinaryReader::default();
-    let mut messages = connection.copy_out_raw(&statement).await?;
-    while let Some(message) = messages.try_next().await? {
-        let Some(row) = reader.row(message)? else { continue };
-        let mut columns = BinaryRow::of(&row)?;
-        let (pos, product_id) = (columns.bigint()?, columns.bigint()?);
-        let place = usize::try_from(product_id % i64::from(PARTS)).ok().and_then(|part| places[part]);
-        let offset = usize::try_from(pos - after - 1).ok();
-        let kept = place.zip(offset).and_then(|(place, offset)| rows.get_mut(place + offset));
-        *kept.ok_or_else(|| unfit("event_log", "part", pos, "not the product's"))? = Some(row);
-    }
-    drop(messages);
-    Ok(CopiedLog { ranges, after, rows, width })
+    let mut events: Vec<Option<T>> = Vec::new();
+    events.resize_with(ranges.len() * width, || None);
+    copy_events(connection, statement, |event| {
+        let place = places[event.product_id.part().index()];
+        let offset = usize::try_from(event.pos.0 - after - 1).ok();
+        let kept = place.zip(offset).and_then(|(place, offset)| events.get_mut(place + offset));
+        *kept.ok_or_else(|| unfit("event_log", "part", event.pos.0, "not the product's"))? =
+            Some(read(event));
+        Ok(())
+    })
+    .await?;
+    Ok(CopiedLog { ranges, after, events, width })
 }
 
 /// Keeps the planner of a session from reading whole tables where [`copy_log`] asks for a range: a table that has
-/// grown fast has no statistics yet.
+/// grown fast has no statistics yet. And no page is asked for ahead: nearly all are wanted, one after another, which
+/// the operating system sees by itself.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn prefer_ranges(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("SET enable_seqscan = off -- log.prefer_ranges").execute(connection).await?;
+    sqlx::raw_sql("SET enable_seqscan = off; SET effective_io_concurrency = 0 -- log.prefer_ranges")
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -116,7 +108,7 @@ pub async fn copy_product_events(
     connection: &mut PgConnection,
     product_id: ProductId,
     after: Version,
-    each: impl FnMut(EventRef<'_>),
+    mut each: impl FnMut(EventRef<'_>),
 ) -> Result<(), sqlx::Error> {
     let statement = format!(
         "COPY (SELECT pos, product_id, version, event_id, type, payload FROM event_log \
@@ -124,21 +116,22 @@ pub async fn copy_product_events(
          TO STDOUT (FORMAT binary) -- log.copy_product",
         product_id.part()
     );
-    copy_events(connection, statement, each).await
+    copy_events(connection, statement, |event| {
+        each(event);
+        Ok(())
+    })
+    .await
 }
 
 async fn copy_events(
     connection: &mut PgConnection,
     statement: String,
-    mut each: impl FnMut(EventRef<'_>),
+    mut each: impl FnMut(EventRef<'_>) -> Result<(), sqlx::Error>,
 ) -> Result<(), sqlx::Error> {
     let mut reader = BinaryReader::default();
     let mut messages = connection.copy_out_raw(&statement).await?;
     while let Some(message) = messages.try_next().await? {
-        reader.read(message, |row| {
-            each(read_event(row)?);
-            Ok::<(), sqlx::Error>(())
-        })?;
+        reader.read(message, |row| each(read_event(row)?))?;
     }
     Ok(())
 }

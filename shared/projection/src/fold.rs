@@ -3,6 +3,7 @@
 
 use domain::{Apply, Event, EventId, EventRef, Position, ProductId, ProductMeta, Version};
 use meta::{Parking, StoredProduct};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// Why a product stands still whose events are not all there.
@@ -34,6 +35,42 @@ struct Entry {
     last: Option<(Position, Version, EventId)>,
 }
 
+/// Which event of which product.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    pos: Position,
+    product_id: ProductId,
+    version: Version,
+    event_id: EventId,
+}
+
+impl At {
+    fn of(event: &EventRef<'_>) -> Self {
+        let EventRef { pos, product_id, version, event_id, .. } = *event;
+        At { pos, product_id, version, event_id }
+    }
+}
+
+/// An event whose payload was read, or why it could not be.
+#[derive(Debug, Clone)]
+pub struct ReadEvent {
+    at: At,
+    event: Result<Event, String>,
+}
+
+impl ReadEvent {
+    /// Reads an event's payload.
+    pub fn of(event: EventRef<'_>) -> Self {
+        let read = Event::read(event.event_type, event.payload).map_err(|unreadable| unreadable.to_string());
+        ReadEvent { at: At::of(&event), event: read }
+    }
+
+    /// Its identity.
+    pub const fn event_id(&self) -> EventId {
+        self.at.event_id
+    }
+}
+
 impl Entry {
     fn new(product_id: ProductId) -> Self {
         Entry::of(StoredProduct { product_id, meta: ProductMeta::default(), parked: false })
@@ -60,39 +97,50 @@ impl Folding {
     /// product that stands still.
     pub fn fold<'a>(&mut self, event: impl Into<EventRef<'a>>) {
         let event = event.into();
-        let entry = self.products.entry(event.product_id).or_insert_with(|| Entry::new(event.product_id));
+        self.fold_at(At::of(&event), || {
+            Event::read(event.event_type, event.payload).map(Cow::Owned).map_err(|e| e.to_string())
+        });
+    }
+
+    /// Folds an event that was read before.
+    pub fn fold_read(&mut self, event: &ReadEvent) {
+        self.fold_at(event.at, || event.event.as_ref().map(Cow::Borrowed).map_err(Clone::clone));
+    }
+
+    fn fold_at<'e>(&mut self, at: At, read: impl FnOnce() -> Result<Cow<'e, Event>, String>) {
+        let entry = self.products.entry(at.product_id).or_insert_with(|| Entry::new(at.product_id));
         let StoredProduct { meta, parked, .. } = &mut entry.product;
-        if *parked || entry.hole || event.version <= meta.version {
+        if *parked || entry.hole || at.version <= meta.version {
             return;
         }
         // Before it is read: one that cannot be read must not hide that events before it are missing.
-        if event.version.0 != meta.version.0 + 1 {
+        if at.version.0 != meta.version.0 + 1 {
             if self.from_first {
-                self.park(event, MISSING.to_owned());
+                self.park_at(at, MISSING.to_owned());
             } else {
                 entry.hole = true;
             }
             return;
         }
-        if self.discarded.contains(&event.event_id) {
-            meta.version = event.version;
+        if self.discarded.contains(&at.event_id) {
+            meta.version = at.version;
             entry.changed = true;
             return;
         }
-        let read = match Event::read(event.event_type, event.payload) {
-            Ok(read) => read,
-            Err(unreadable) => return self.park(event, unreadable.to_string()),
+        let event = match read() {
+            Ok(event) => event,
+            Err(unreadable) => return self.park_at(at, unreadable),
         };
         // The database would refuse the product's row after whatever event is the last of a batch: this one is why.
-        if !is_storable(&read) {
-            return self.park(event, UNSTORABLE.to_owned());
+        if !is_storable(&event) {
+            return self.park_at(at, UNSTORABLE.to_owned());
         }
-        match (self.apply)(meta, event.version, &read) {
+        match (self.apply)(meta, at.version, &event) {
             Ok(_) => {
                 entry.changed = true;
-                entry.last = Some((event.pos, event.version, event.event_id));
+                entry.last = Some((at.pos, at.version, at.event_id));
             }
-            Err(reason) => self.park(event, reason.to_string()),
+            Err(reason) => self.park_at(at, reason.to_string()),
         }
     }
 
@@ -110,22 +158,15 @@ impl Folding {
     pub fn end_again<'a>(&mut self, last: impl Into<EventRef<'a>>) {
         let last = last.into();
         if self.products.get(&last.product_id).is_some_and(|entry| entry.hole) {
-            self.park(last, MISSING.to_owned());
+            self.park_at(At::of(&last), MISSING.to_owned());
         }
     }
 
     /// Makes a product stand still.
-    pub fn park<'a>(&mut self, event: impl Into<EventRef<'a>>, reason: String) {
-        let event = event.into();
-        let entry = self.products.entry(event.product_id).or_insert_with(|| Entry::new(event.product_id));
+    fn park_at(&mut self, At { pos, product_id, version, event_id }: At, reason: String) {
+        let entry = self.products.entry(product_id).or_insert_with(|| Entry::new(product_id));
         (entry.product.parked, entry.hole, entry.changed) = (true, false, true);
-        self.parkings.push(Parking {
-            product_id: event.product_id,
-            pos: event.pos,
-            version: event.version,
-            event_id: event.event_id,
-            reason,
-        });
+        self.parkings.push(Parking { product_id, pos, version, event_id, reason });
     }
 
     /// Products that are not as they were stored, in no order.

@@ -4,8 +4,8 @@
 use crate::build::{Build, all};
 use crate::error::{self, ReplayError};
 use domain::{EventId, Part, Position};
-use primary::{CopiedLog, CopyRange};
-use projection::Folding;
+use primary::CopyRange;
+use projection::{Folding, ReadEvent};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -19,6 +19,9 @@ pub(crate) struct Shard {
     folded: tokio::sync::Mutex<Folded>,
 }
 
+/// Events of a window, read but not folded.
+type Window = primary::CopiedLog<ReadEvent>;
+
 /// What was folded, and of each part the event at its target, none in an empty part.
 pub(crate) type Folded = (Folding, BTreeMap<Part, Option<EventId>>);
 
@@ -30,7 +33,7 @@ impl Shard {
     }
 
     /// Folds a window when it is its turn. Returns the number of its events.
-    async fn fold(&self, job: &Build, window: u64, copied: &CopiedLog) -> Result<u64, ReplayError> {
+    async fn fold(&self, job: &Build, window: u64, copied: &Window) -> Result<u64, ReplayError> {
         // Fails only when the sender is gone, which is here.
         let _ = self.turn.subscribe().wait_for(|turn| *turn == window).await;
         let events = fold_now(job, copied, &mut *self.folded.lock().await)?;
@@ -44,23 +47,22 @@ impl Shard {
     }
 }
 
-fn fold_now(job: &Build, copied: &CopiedLog, (folding, last): &mut Folded) -> Result<u64, ReplayError> {
+fn fold_now(job: &Build, copied: &Window, (folding, last): &mut Folded) -> Result<u64, ReplayError> {
     let ours: Vec<Part> = last.keys().copied().collect();
     let (mut broken, mut events) = (None, 0);
-    let read = copied.read(
+    copied.each(
         |part| ours.contains(&part),
         |part, pos, event| match event {
             Some(event) => {
                 events += 1;
-                folding.fold(event);
+                folding.fold_read(event);
                 if pos == job.targets[part.index()] {
-                    last.insert(part, Some(event.event_id));
+                    last.insert(part, Some(event.event_id()));
                 }
             }
             None => broken = broken.or(Some((part, pos))),
         },
     );
-    error::primary(read)?;
     broken.map_or(Ok(events), |(part, pos)| Err(ReplayError::LogBroken { part, pos }))
 }
 
@@ -128,7 +130,7 @@ async fn work(job: Arc<Build>, group: Arc<Group>, number: usize) -> Result<(), R
         job.gate.pass_as(number, || group.windows.is_left()).await?;
         let Some((window, ranges)) = group.windows.take(&job) else { return Ok(()) };
         let began = Instant::now();
-        let copied = error::primary(primary::copy_log(&mut primary, ranges).await)?;
+        let copied = error::primary(primary::copy_log(&mut primary, ranges, ReadEvent::of).await)?;
         for shard in &group.shards {
             job.progress.add(shard.fold(&job, window, &copied).await?);
         }

@@ -7,7 +7,7 @@ use crate::swap::follows_active;
 use domain::{PROJECTION_VERSION, Part, Position, log_parts, projection};
 use meta::Source;
 use primary::CopyRange;
-use projection::Folding;
+use projection::{Folding, ReadEvent};
 use std::time::{Duration, Instant};
 
 /// Events of the piece that is folded to measure, of the longest part.
@@ -94,16 +94,15 @@ async fn fold_piece(stores: &Stores, part: Part, target: Position) -> Result<f64
     let through = target.min(Position(PROBE_EVENTS));
     let began = Instant::now();
     let range = CopyRange { part, after: Position(0), through };
-    let copied = error::primary(primary::copy_log(&mut primary, vec![range]).await)?;
-    let read = copied.read(
+    let copied = error::primary(primary::copy_log(&mut primary, vec![range], ReadEvent::of).await)?;
+    copied.each(
         |_| true,
         |_, _, event| {
             if let Some(event) = event {
-                folding.fold(event);
+                folding.fold_read(event);
             }
         },
     );
-    error::primary(read)?;
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     Ok(began.elapsed().as_secs_f64() / through.0.max(1) as f64)
 }

@@ -44,7 +44,7 @@ async fn read(settings: Settings) -> anyhow::Result<()> {
         cursor_key: Arc::new(OnceCell::new()),
         family2: config.family2,
     };
-    let meta = state.meta.clone();
+    let (primary, meta) = (state.primary.clone(), state.meta.clone());
     let stores = state.clone();
     let ready = move || {
         let stores = stores.clone();
@@ -53,6 +53,9 @@ async fn read(settings: Settings) -> anyhow::Result<()> {
     let routes = with_limit(router::routes(), config.requests_max).merge(health_routes(ready));
     let app = with_manners(routes, config.cors).with_state(state);
 
+    for pool in [primary, meta.clone()] {
+        tokio::spawn(postgres::open_connections(pool));
+    }
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(config.listen, app, shutdown.clone()));
     tasks.spawn(listening.map(Ok));

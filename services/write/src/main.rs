@@ -43,7 +43,7 @@ async fn write(settings: Settings) -> anyhow::Result<()> {
     let latency = Latency::default();
     let telling = latency::run(config.primary.clone(), latency.clone(), shutdown.clone());
 
-    let pool = config.primary.clone();
+    let (pool, opened) = (config.primary.clone(), config.primary.clone());
     let ready = move || {
         let pool = pool.clone();
         async move { primary::log_epoch(&pool).await.is_ok() }
@@ -65,6 +65,7 @@ async fn write(settings: Settings) -> anyhow::Result<()> {
     let routes = with_limit(router::routes(), config.requests_max).merge(health_routes(ready));
     let app = with_manners(routes, config.cors).with_state(state);
 
+    tokio::spawn(postgres::open_connections(opened));
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(config.listen, app, shutdown.clone()));
     tasks.spawn(relay);

@@ -67,6 +67,19 @@ pub fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
         .connect_lazy_with(options)
 }
 
+/// Opens the connections of a pool but one, which stays free for whoever comes meanwhile, one after another, so that the
+/// first burst of a service that has just started finds them: opened all at once, each of them would be late. Ends when one
+/// cannot be opened; whoever needs one says why.
+pub async fn open_connections(pool: PgPool) {
+    let mut open = Vec::new();
+    for _ in 1..pool.options().get_max_connections() {
+        match pool.acquire().await {
+            Ok(connection) => open.push(connection),
+            Err(_) => break,
+        }
+    }
+}
+
 /// What an error of a statement means for whoever sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {

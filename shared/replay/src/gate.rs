@@ -97,14 +97,24 @@ impl Gate {
 
     /// Rests after so much work, as long as live commands need it.
     pub(crate) async fn rest(&self, worked: Duration) -> Result<(), ReplayError> {
+        self.rest_up_to(worked, Duration::MAX).await
+    }
+
+    /// The same, but no longer than the work took: for what must be quicker than the writers are, or never ends.
+    pub(crate) async fn rest_as_long(&self, worked: Duration) -> Result<(), ReplayError> {
+        self.rest_up_to(worked, worked).await
+    }
+
+    async fn rest_up_to(&self, worked: Duration, most: Duration) -> Result<(), ReplayError> {
         let mut rested = Duration::ZERO;
         loop {
             let State { wanted, pace } = *self.state.borrow();
-            if wanted != Wanted::Run || rested >= pace.rest_after(worked) {
+            let rest = pace.rest_after(worked).min(most);
+            if wanted != Wanted::Run || rested >= rest {
                 break;
             }
             self.progress.wait(Waiting::Throttled);
-            tokio::time::sleep(REST_PIECE.min(pace.rest_after(worked).saturating_sub(rested))).await;
+            tokio::time::sleep(REST_PIECE.min(rest.saturating_sub(rested))).await;
             rested += REST_PIECE;
         }
         self.pass().await

@@ -255,7 +255,8 @@ impl Run {
                 Err(projection::ProjectError::NoGeneration) => break,
                 Err(error) => return Err(error.into()),
             }
-            gate.rest(began.elapsed()).await?;
+            // The projector will do the same for it all the time.
+            gate.rest_as_long(began.elapsed()).await?;
         }
         error::meta(meta::make_live(&self.stores.meta, generation).await)?;
         if self.plan.fresh {

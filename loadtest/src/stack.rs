@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// Variable with the directory of programs to measure instead of those that are built.
 const BIN_DIR: &str = "LOADTEST_BIN_DIR";
+/// Longest run of `reviewsctl`: what takes longer will not end.
+const RUN_TIMEOUT: Duration = Duration::from_secs(900);
 /// How often a child's memory is looked at; its peak only rises.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -90,6 +92,12 @@ impl Stack {
                 ended = child.wait() => break ended?,
                 () = tokio::time::sleep(LOOK_EVERY) => peak = peak.max(peak_mib(&status)),
             }
+            ensure!(
+                began.elapsed() < RUN_TIMEOUT,
+                "reviewsctl {} did not end within {} s, and was ended",
+                args.join(" "),
+                RUN_TIMEOUT.as_secs()
+            );
         };
         let text = reading.await??;
         let last = text.lines().last().unwrap_or_default();

@@ -122,36 +122,28 @@ pub struct BinaryReader {
 }
 
 impl BinaryReader {
-    /// The row of the next message, to be kept or read at once; none in the last message.
-    ///
-    /// # Errors
-    /// When the message is not of the format.
-    pub fn row(&mut self, mut message: Bytes) -> Result<Option<Bytes>, CopyMalformed> {
-        if !self.begun {
-            if !message.starts_with(HEADER) {
-                return Err(CopyMalformed("another header"));
-            }
-            message.advance(HEADER.len());
-            self.begun = true;
-        }
-        match message.first_chunk() {
-            Some(&TRAILER) => Ok(None),
-            Some(_) => Ok(Some(message)),
-            None => Err(CopyMalformed("a message ends within a row")),
-        }
-    }
-
     /// Gives the row of the next message, if there is one, to `each`, who reads all of it.
     ///
     /// # Errors
     /// When the message is not of the format; whatever `each` returns ends it too.
     pub fn read<E: From<CopyMalformed>>(
         &mut self,
-        message: Bytes,
+        mut message: Bytes,
         each: impl FnOnce(&mut BinaryRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(row) = self.row(message)? else { return Ok(()) };
-        let mut row = BinaryRow::of(&row)?;
+        if !self.begun {
+            if !message.starts_with(HEADER) {
+                return Err(CopyMalformed("another header").into());
+            }
+            message.advance(HEADER.len());
+            self.begun = true;
+        }
+        let (columns, row) =
+            message.split_first_chunk().ok_or(CopyMalformed("a message ends within a row"))?;
+        if *columns == TRAILER {
+            return Ok(());
+        }
+        let mut row = BinaryRow(row);
         each(&mut row)?;
         if row.0.is_empty() { Ok(()) } else { Err(CopyMalformed("more than a row in a message").into()) }
     }
@@ -162,15 +154,6 @@ impl BinaryReader {
 pub struct BinaryRow<'a>(&'a [u8]);
 
 impl<'a> BinaryRow<'a> {
-    /// A row that was kept.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn of(row: &'a [u8]) -> Result<Self, CopyMalformed> {
-        let columns = row.get(size_of::<i16>()..).ok_or(CopyMalformed("a message ends within a row"))?;
-        Ok(BinaryRow(columns))
-    }
-
     fn take<const N: usize>(&mut self) -> Result<[u8; N], CopyMalformed> {
         let (taken, rest) = self.0.split_first_chunk().ok_or(CopyMalformed("a message ends within a row"))?;
         self.0 = rest;
@@ -225,15 +208,6 @@ impl<'a> BinaryRow<'a> {
     /// When the next column is none.
     pub fn uuid(&mut self) -> Result<Uuid, CopyMalformed> {
         self.fixed().map(Uuid::from_bytes)
-    }
-
-    /// A uuid that may be null.
-    ///
-    /// # Errors
-    /// When the next column is none.
-    pub fn uuid_or_null(&mut self) -> Result<Option<Uuid>, CopyMalformed> {
-        let value = self.value()?;
-        value.map(|v| Uuid::from_slice(v).map_err(|_| CopyMalformed("a uuid of another length"))).transpose()
     }
 
     /// A text, or a json as its text.

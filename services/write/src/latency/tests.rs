@@ -131,17 +131,3 @@ async fn a_primary_that_is_away_ends_nothing_and_holds_nothing_up() {
     stop.send(true).unwrap();
     task.await.unwrap().unwrap();
 }
-
-/// `cargo stack test what_measuring_costs -- --run-ignored only --no-capture`
-#[tokio::test]
-#[ignore = "a measurement"]
-#[expect(clippy::print_stderr, reason = "a measurement is read by a person")]
-async fn what_measuring_costs() {
-    const COMMANDS: u32 = 1_000_000;
-    let latency = Latency::default();
-    let begun = Instant::now();
-    for _ in 0..COMMANDS {
-        latency.measure(async {}).await;
-    }
-    eprintln!("{:?} a command", begun.elapsed() / COMMANDS);
-}

@@ -222,7 +222,8 @@ pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
     }
     if !parked.is_empty() {
         say::result(format_args!(
-            "parked      {} products were left out: `reviewsctl status` names them",
+            "parked      {} products were left out: they or their events stand still; `reviewsctl status` and \
+             `reviewsctl parked list` name those that do, `reviewsctl verify` again compares the others",
             parked.len()
         ))?;
     }

@@ -95,7 +95,7 @@ pub(crate) struct Json {
     seconds: f64,
     /// Those that differ, at most ten thousand.
     differing: Vec<DifferenceJson>,
-    /// Products that stand still, which were left out.
+    /// Products that were left out: they or their events stand still.
     parked: Vec<i64>,
     /// Products that were rebuilt.
     repaired: Vec<i64>,

@@ -46,7 +46,8 @@ pub struct Compared {
     pub differing: u64,
     /// Those of them that are kept, by id.
     pub differences: Vec<Difference>,
-    /// Products that stand still, which are excepted.
+    /// Products that were left out: they stand still, or their events do, short of where the generation took them from
+    /// their reviews, and those never rested at its version.
     pub parked: Vec<ProductId>,
 }
 
@@ -180,14 +181,14 @@ impl Comparison {
         &self,
         primary: &mut PgConnection,
         product_id: ProductId,
-        against: Against,
+        asked: Against,
         compared: &mut Compared,
     ) -> Result<(), ReplayError> {
         let began = Instant::now();
         let mut differed = false;
         for look in 1.. {
             // Of a product that never rests the two are never seen at the same version.
-            let against = if look > LOOKS_MAX { Against::Log } else { against };
+            let against = if look > LOOKS_MAX { Against::Log } else { asked };
             match self.look(primary, product_id, against).await? {
                 Seen::Alike => break,
                 Seen::StandsStill => {
@@ -195,11 +196,16 @@ impl Comparison {
                     break;
                 }
                 Seen::AtOtherVersions => {}
-                Seen::Differs(difference) if differed => {
+                // The generation has it from the reviews, and only they could say.
+                Seen::FurtherThanEvents(_) if asked == Against::Reviews => {
+                    compared.parked.push(product_id);
+                    break;
+                }
+                Seen::Differs(difference) | Seen::FurtherThanEvents(difference) if differed => {
                     compared.differs(difference);
                     break;
                 }
-                Seen::Differs(_) => differed = true,
+                Seen::Differs(_) | Seen::FurtherThanEvents(_) => differed = true,
                 Seen::WithoutPositions(version) => {
                     let waited = began.elapsed();
                     if waited > POSITIONS_TIMEOUT {
@@ -256,7 +262,10 @@ impl Comparison {
                 return Ok(Seen::WithoutPositions(stored.meta.version));
             }
         }
-        Ok(Seen::Differs(difference(stored, expected, "primary: event_log")))
+        let short = expected.version < stored.meta.version
+            && !(folding.parkings.is_empty() && folding.holes().is_empty());
+        let difference = difference(stored, expected, "primary: event_log");
+        Ok(if short { Seen::FurtherThanEvents(difference) } else { Seen::Differs(difference) })
     }
 }
 
@@ -266,6 +275,8 @@ enum Seen {
     StandsStill,
     AtOtherVersions,
     Differs(Difference),
+    /// It is at a version that its events do not reach: one before it cannot be applied, or is missing.
+    FurtherThanEvents(Difference),
     /// It is at a version up to which its events are committed but not all in the log yet.
     WithoutPositions(Version),
 }

@@ -22,7 +22,7 @@ pub(crate) struct ReplayedJson {
     differences: u64,
     /// Products compared.
     products: u64,
-    /// Products that stand still, which were left out.
+    /// Products that were left out: they or their events stand still.
     parked: usize,
     /// Whether it went on with a replay that was begun before.
     resumed: bool,

@@ -105,6 +105,24 @@ async fn an_event_without_a_position_is_no_difference() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_reviews_know_is_left_out_while_they_are_elsewhere_and_no_difference() {
+    let world = world().await;
+    world.write(50).await;
+    let projector = world.projector();
+    world.append_unreadable(3).await;
+    world.write(20).await;
+    world.caught_up().await;
+    replay(&world.stores, &plan(Source::Snapshot), &Arc::default()).await.unwrap();
+    projector.stop().await;
+    let verified = async || verify(&world.stores, None, None, &Arc::default()).await.unwrap().compared;
+    let at_rest = verified().await;
+    assert_eq!((at_rest.differing, at_rest.parked), (0, Vec::new()), "the reviews are at its version");
+    world.post(3).await;
+    let beside = verified().await;
+    assert_eq!((beside.differing, beside.parked), (0, vec![product(3)]), "{:?}", beside.differences);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_up_between_building_and_catching_up_the_product_goes_on() {
     for source in [Source::Log, Source::Snapshot, Source::Both] {
         let world = world().await;

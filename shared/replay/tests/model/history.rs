@@ -34,6 +34,9 @@ pub(crate) struct History {
     pub(crate) working: Option<JoinHandle<Result<Replayed, ReplayError>>>,
     /// Products of which an event was given up, until they are made anew.
     pub(crate) given_up: BTreeSet<i64>,
+    /// Those, and all of which one was given up since the replay was begun that works beside the steps: it may have looked
+    /// before they were made anew.
+    pub(crate) given_up_beside: BTreeSet<i64>,
     /// The newest version of each product that readers have seen.
     seen: BTreeMap<i64, i64>,
     /// Where each generation was, by part.
@@ -57,7 +60,7 @@ impl History {
         let (write, log) = (primary.pool_of("reviews_write"), primary.pool_of("reviews_projector"));
         let folding = MetaConnection::of(&meta.pool_of("reviews_projector"));
         let (counts, seen, furthest) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (reviews, given_up) = (Vec::new(), BTreeSet::new());
+        let (reviews, given_up, given_up_beside) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         History {
             dice,
             step: 0,
@@ -71,6 +74,7 @@ impl History {
             reviews,
             working: None,
             given_up,
+            given_up_beside,
             seen,
             furthest,
         }
@@ -120,6 +124,7 @@ impl History {
             parked.iter().map(|p| (p.product_id, p.event_id)).collect();
         let Some((id, event_id)) = self.dice.pick(&parked) else { return };
         meta::discard_parked(&self.meta.pool, id, event_id).await.unwrap();
+        self.given_up_beside.insert(id.get());
         self.happened("an event was given up");
         if self.dice.one_in(3) {
             self.given_up.insert(id.get());

@@ -19,6 +19,7 @@ impl History {
         let products_at_once = if self.dice.one_in(3) { 1 } else { 250_000 };
         let plan = Plan { source, products_at_once, swap: !self.dice.one_in(6), ..Plan::careful(None) };
         let stores = self.stores.clone();
+        self.given_up_beside.clone_from(&self.given_up);
         self.working = Some(tokio::spawn(async move { replay(&stores, &plan, &Arc::default()).await }));
         self.happened("a replay was begun or taken up");
     }
@@ -47,8 +48,8 @@ impl History {
         match ended {
             Ok(replayed) => {
                 let differences = &replayed.compared.differences;
-                // Of a product that is still to be made anew the generation that answers may know what is given up.
-                let settled = |d: &&replay::Difference| !self.given_up.contains(&d.product_id.get());
+                // Of a product that was still to be made anew the generation may have had in what is given up.
+                let settled = |d: &&replay::Difference| !self.given_up_beside.contains(&d.product_id.get());
                 assert_eq!(differences.iter().filter(settled).count(), 0, "{differences:#?}");
                 self.happened(if replayed.swap.is_some() {
                     "a replay was swapped in"

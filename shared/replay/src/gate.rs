@@ -113,7 +113,7 @@ impl Gate {
             if wanted != Wanted::Run || rested >= rest {
                 break;
             }
-            self.progress.wait(Waiting::Throttled);
+            self.progress.wait(if pace.stops() { Waiting::Stopped } else { Waiting::Throttled });
             tokio::time::sleep(REST_PIECE.min(rest.saturating_sub(rested))).await;
             rested += REST_PIECE;
         }

@@ -12,8 +12,10 @@ pub enum Waiting {
     No,
     /// For `resume`.
     Paused,
-    /// For live writes to be quick again.
+    /// For live writes to be quick again: it rests for a while.
     Throttled,
+    /// For live writes to be quicker than the limit: it does nothing at all.
+    Stopped,
 }
 
 /// How far work is. Shared with whoever shows it.
@@ -60,6 +62,7 @@ impl Progress {
         match self.waiting.load(Ordering::Relaxed) {
             1 => Waiting::Paused,
             2 => Waiting::Throttled,
+            3 => Waiting::Stopped,
             _ => Waiting::No,
         }
     }
@@ -88,6 +91,7 @@ impl Progress {
             Waiting::No => 0,
             Waiting::Paused => 1,
             Waiting::Throttled => 2,
+            Waiting::Stopped => 3,
         };
         self.waiting.store(waiting, Ordering::Relaxed);
     }

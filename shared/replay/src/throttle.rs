@@ -31,6 +31,11 @@ impl Pace {
     /// As fast as it goes.
     pub(crate) const FULL: Pace = Pace { rest: 0.0, stop: false };
 
+    /// Whether nothing may be done at the moment.
+    pub(crate) fn stops(self) -> bool {
+        self.stop
+    }
+
     /// How long to rest after so much work.
     pub(crate) fn rest_after(self, worked: Duration) -> Duration {
         if self.stop { Duration::MAX } else { worked.mul_f64(self.rest) }

@@ -112,6 +112,7 @@ impl Drop for Shower {
 pub(crate) const fn doing(phase: Phase, waiting: Waiting) -> &'static str {
     match (waiting, phase) {
         (Waiting::Paused, _) => "paused",
+        (Waiting::Stopped, _) => "waiting, live writes take longer than --max-write-p99",
         (Waiting::Throttled, Phase::Building) => "building, behind live writers",
         (_, phase) => phase.name(),
     }

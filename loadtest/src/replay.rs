@@ -6,7 +6,7 @@ mod seed;
 
 use crate::stack::{Ran, Stack};
 use anyhow::{Context as _, Result};
-use live::{Reads, Writes};
+use live::{Reads, Windows, Writes};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,8 @@ pub(crate) struct ReplayArgs {
     /// How often each is measured; the best counts
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Seconds of live traffic with a replay and without
-    #[arg(long, default_value_t = 20)]
+    /// Seconds of each window of live traffic, in turn with a replay at work and without
+    #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// Live writes a second
     #[arg(long, default_value_t = 500)]
@@ -145,40 +145,51 @@ async fn snapshot(args: &ReplayArgs) -> Result<()> {
     Ok(())
 }
 
-/// A fifth of that, beside live traffic.
+/// A tenth of that, beside live traffic.
 async fn live(args: &ReplayArgs) -> Result<()> {
     let stack = Stack::up(&args.data, args.port)?;
-    seed::log(&stack.primary, live::PRODUCTS, 200_000).await?;
+    seed::log(&stack.primary, live::PRODUCTS, 100_000).await?;
     seed::reviews(&stack.primary).await?;
     caught_up(&stack).await?;
     let window = Duration::from_secs(args.seconds);
     let (writes, reads) = (Writes::start(&stack.front, args.writes), Reads::start(&stack.front));
     // The services and their connections warm up.
-    tokio::time::sleep(window / 4).await;
-    writes.take();
-    tokio::time::sleep(window).await;
-    let alone = writes.take();
+    writes.measure(window).await;
+    let (mut without, mut beside) = (Windows::default(), Windows::default());
+    without.add(writes.measure(window).await);
     // Where the machine is so slow that writes take longer than the default limit of themselves, a higher one holds.
-    let limit = format!("{:.0}ms", (3.0 * alone.p99_ms()).max(20.0));
+    let limit = format!("{:.0}ms", (3.0 * without.p99_ms()).max(20.0));
     let began = Instant::now();
-    let replay =
-        stack.reviewsctl(&["replay", "--source", "both", "--max-write-p99", &limit, "--json"]).await?;
+    // In turns, since what else the machine does changes within seconds.
+    let in_turns = async {
+        loop {
+            beside.add(writes.measure(window).await);
+            let _ = stack.reviewsctl(&["replay", "pause"]).await;
+            without.add(writes.measure(window).await);
+            let _ = stack.reviewsctl(&["replay", "resume"]).await;
+        }
+    };
+    let replaying = ["replay", "--source", "both", "--max-write-p99", &limit, "--json"];
+    let replay = tokio::select! {
+        replay = stack.reviewsctl(&replaying) => replay?,
+        () = in_turns => unreachable!("it goes on until the replay ends"),
+    };
     let took = began.elapsed();
-    let beside = writes.take();
     let reads = reads.stop().await?;
-    let (without, with) = (alone.p99_ms(), beside.p99_ms());
     println!(
-        "| write p99 beside a throttled replay, {} writes/s | {with:.2} ms ({} writes, p50 {:.2}) | without it: {without:.2} ms \
-         ({} writes, p50 {:.2}) | {:.2} |",
+        "| write p99 beside a throttled replay, {} writes/s, median of windows | {:.2} ms ({} windows, p50 {:.2}) | while it \
+         pauses: {:.2} ms ({} windows, p50 {:.2}) | {:.2} |",
         args.writes,
+        beside.p99_ms(),
         beside.len(),
         beside.p50_ms(),
-        alone.len(),
-        alone.p50_ms(),
-        with / without
+        without.p99_ms(),
+        without.len(),
+        without.p50_ms(),
+        beside.p99_ms() / without.p99_ms()
     );
     println!(
-        "| that replay, --max-write-p99 {limit} | {:.1} s, {:.0} events, differences {} | | |",
+        "| that replay, with its pauses, --max-write-p99 {limit} | {:.1} s, {:.0} events, differences {} | | |",
         took.as_secs_f64(),
         number(&replay, "events")?,
         number(&replay, "differences")?

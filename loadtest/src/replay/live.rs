@@ -9,16 +9,26 @@ use tokio::task::JoinHandle;
 
 /// Longest wait for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// From when a replay pauses or goes on until writes are as they are with it.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 /// Products that are written to.
 pub(crate) const PRODUCTS: i64 = 20_000;
 /// Readers, and the products that they read.
 const READERS: u64 = 1;
 
 /// Latencies of writes, from when each was due.
-#[derive(Debug, Default)]
-pub(crate) struct Latencies(Vec<Duration>);
+type Latencies = Vec<Duration>;
 
-impl Latencies {
+/// Windows of traffic alike, each with its latencies, sorted.
+#[derive(Debug, Default)]
+pub(crate) struct Windows(Vec<Latencies>);
+
+impl Windows {
+    pub(crate) fn add(&mut self, mut window: Latencies) {
+        window.sort_unstable();
+        self.0.push(window);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -31,10 +41,14 @@ impl Latencies {
         self.at(99)
     }
 
+    /// The median of the windows, since a stall of the whole machine makes all of one slow.
     fn at(&self, percent: usize) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        sorted.get(sorted.len().saturating_sub(1) * percent / 100).map_or(0.0, |d| d.as_secs_f64() * 1000.0)
+        let nth = |sorted: &[Duration], percent| {
+            sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
+        };
+        let mut each: Vec<Duration> = self.0.iter().map(|window| nth(window, percent)).collect();
+        each.sort_unstable();
+        nth(&each, 50).as_secs_f64() * 1000.0
     }
 }
 
@@ -54,8 +68,15 @@ impl Writes {
         Writes { latencies, ended, writing }
     }
 
-    /// What came since the last call.
-    pub(crate) fn take(&self) -> Latencies {
+    /// What comes within a time, which begins when what was before it has settled.
+    pub(crate) async fn measure(&self, window: Duration) -> Latencies {
+        tokio::time::sleep(SETTLED_AFTER).await;
+        self.take();
+        tokio::time::sleep(window).await;
+        self.take()
+    }
+
+    fn take(&self) -> Latencies {
         std::mem::take(&mut self.latencies.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -90,7 +111,7 @@ async fn write(front: String, per_second: u32, latencies: Arc<Mutex<Latencies>>,
             if !answered {
                 eprintln!("a write was not answered well");
             }
-            latencies.lock().unwrap_or_else(PoisonError::into_inner).0.push(due.elapsed());
+            latencies.lock().unwrap_or_else(PoisonError::into_inner).push(due.elapsed());
         });
     }
     while answers.join_next().await.is_some() {}

@@ -7,16 +7,17 @@ use std::time::Duration;
 const SLOWER_PERCENT: u32 = 10;
 /// Differences below this are noise of the machine.
 const NOISE: Duration = Duration::from_micros(500);
-/// Rest for each unit of work: the least beside live writers, what it begins with, and the most.
+/// Rest for each unit of work: the least beside live writers, what it begins with, and the most. At the most it works for
+/// so little of the time that one command of a hundred meets it.
 const REST_MIN: f64 = 1.0;
-const REST_BEGIN: f64 = 4.0;
-const REST_MAX: f64 = 50.0;
-/// How fast the rest grows while commands are slow, and shrinks while they are quick.
+const REST_BEGIN: f64 = 16.0;
+const REST_MAX: f64 = 100.0;
+/// How much the rest grows with a reading that is slow, and shrinks with one that is quick.
 const GROW: f64 = 2.0;
-const SHRINK: f64 = 0.85;
+const SHRINK: f64 = 0.7;
 /// Events of a range when nobody is in the way, and beside live writers: some milliseconds of work.
 const RANGE_EVENTS: i64 = 16_384;
-const RANGE_EVENTS_LIVE: i64 = 2_048;
+const RANGE_EVENTS_LIVE: i64 = 1_024;
 
 /// How fast to work.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,13 +55,15 @@ pub struct Throttle {
     write_p99_max: Duration,
     /// What it was before the work began.
     before: Option<Duration>,
+    /// The last reading: it is looked at more often than there is a new one.
+    last: Option<WriteLatency>,
     rest: f64,
 }
 
 impl Throttle {
     /// Stops altogether while commands take longer than this, and slows down long before.
     pub const fn new(write_p99_max: Duration) -> Self {
-        Throttle { write_p99_max, before: None, rest: REST_BEGIN }
+        Throttle { write_p99_max, before: None, last: None, rest: REST_BEGIN }
     }
 
     /// The pace after another look; `None` when the latency cannot be read, which is no sign that all is quiet.
@@ -76,7 +79,9 @@ impl Throttle {
         };
         let before = *self.before.get_or_insert(p99);
         let target = (before + (before * SLOWER_PERCENT / 100).max(NOISE)).min(self.write_p99_max);
-        self.rest = (self.rest * if p99 > target { GROW } else { SHRINK }).clamp(REST_MIN, REST_MAX);
+        if self.last.replace(latency) != Some(latency) {
+            self.rest = (self.rest * if p99 > target { GROW } else { SHRINK }).clamp(REST_MIN, REST_MAX);
+        }
         Pace { rest: self.rest, stop: p99 > self.write_p99_max }
     }
 }
@@ -112,15 +117,23 @@ mod tests {
         let mut throttle = Throttle::new(MAX);
         let first = throttle.pace(latency(Some(4)));
         let mut last = first.rest;
-        for _ in 0..12 {
-            let pace = throttle.pace(latency(Some(6)));
+        for ms in 6..18 {
+            let pace = throttle.pace(latency(Some(ms)));
             assert!(pace.rest > last || pace.rest >= REST_MAX, "{pace:?}");
             last = pace.rest;
         }
-        for _ in 0..100 {
-            last = throttle.pace(latency(Some(4))).rest;
+        for n in 0..100 {
+            last = throttle.pace(latency(Some(3 + n % 2))).rest;
         }
         assert!((last - REST_MIN).abs() < f64::EPSILON, "quick again: {last}");
+    }
+
+    #[test]
+    fn a_reading_that_is_seen_twice_counts_once() {
+        let mut throttle = Throttle::new(MAX);
+        throttle.pace(latency(Some(4)));
+        let slow = throttle.pace(latency(Some(6)));
+        assert_eq!(throttle.pace(latency(Some(6))), slow);
     }
 
     #[test]

@@ -165,12 +165,12 @@ async fn replay(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> 
     if json {
         say::result(serde_json::to_string(&ReplayedJson::of(&replayed))?)?;
     } else {
-        tell(&replayed)?;
+        tell(&replayed, plan.fresh)?;
     }
     Ok(well)
 }
 
-fn tell(replayed: &Replayed) -> anyhow::Result<()> {
+fn tell(replayed: &Replayed, fresh: bool) -> anyhow::Result<()> {
     let Replayed { generation, source, events, building, compared, .. } = replayed;
     say::result(format_args!(
         "built       generation {generation} from {}: {events} events in {:.2} s, {:.0} events/s{}",
@@ -185,6 +185,12 @@ fn tell(replayed: &Replayed) -> anyhow::Result<()> {
     ))?;
     tell_compared(compared)?;
     match replayed.swap {
+        // Nothing can go on with the generations of another log.
+        Some(took) if fresh => say::result(format_args!(
+            "answers     generation {generation}, swapped in within {:.1} ms; those before it are of another log: delete them by \
+             `reviewsctl generations prune`",
+            took.as_secs_f64() * 1000.0
+        )),
         Some(took) => say::result(format_args!(
             "answers     generation {generation}, swapped in within {:.1} ms; back by `reviewsctl rollback`, and when it \
              is not needed any more, delete the one before by `reviewsctl generations prune`",
@@ -195,7 +201,7 @@ fn tell(replayed: &Replayed) -> anyhow::Result<()> {
              `reviewsctl replay cancel` deletes it"
         )),
         None => say::result(format_args!(
-            "answers     as before: generation {generation} is kept up to date; `reviewsctl replay` verifies it again and \
+            "answers     as before: generation {generation} is there; `reviewsctl replay resume` verifies it again and \
              swaps it in, `reviewsctl replay cancel` deletes it"
         )),
     }
@@ -216,7 +222,7 @@ pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
     }
     if differences.len() > SHOWN_MAX {
         say::result(format_args!(
-            "            and {} more: --json has them all",
+            "            and {} more: `reviewsctl verify --json` has those of the generation that answers",
             differences.len() - SHOWN_MAX
         ))?;
     }

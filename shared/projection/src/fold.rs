@@ -1,7 +1,7 @@
 //! Folding events into products: no I/O, and all of the thinking in the fold of a generation's version,
 //! [`domain::apply`] or the one before it.
 
-use domain::{Apply, Event, EventId, EventRef, Position, ProductId, ProductMeta, Version};
+use domain::{Apply, Event, EventId, EventRef, Part, Position, ProductId, ProductMeta, Version};
 use meta::{Parking, StoredProduct};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -169,6 +169,14 @@ impl Folding {
         self.parkings.push(Parking { product_id, pos, version, event_id, reason });
     }
 
+    /// Takes the products of a part out, with why some of them stand still.
+    pub fn take_part(&mut self, part: Part) -> Folding {
+        let products = self.products.extract_if(|id, _| id.part() == part).collect();
+        let parkings = self.parkings.extract_if(.., |parking| parking.product_id.part() == part).collect();
+        let Folding { apply, from_first, ref discarded, .. } = *self;
+        Folding { apply, from_first, discarded: discarded.clone(), products, parkings }
+    }
+
     /// Products that are not as they were stored, in no order.
     pub fn changed(&self) -> Vec<&StoredProduct> {
         self.products.values().filter(|entry| entry.changed).map(|entry| &entry.product).collect()
@@ -223,6 +231,24 @@ mod tests {
         let mut folding = Folding::of(apply, Vec::new(), HashSet::new());
         folding.fold(&unreadable);
         assert_eq!((folding.holes(), folding.parkings.len()), (vec![unreadable.product_id], 0));
+    }
+
+    #[test]
+    fn a_part_is_taken_out_with_its_parkings_and_the_others_stay() {
+        let mut folding =
+            Folding::from_first(projection(domain::PROJECTION_VERSION).unwrap(), HashSet::new());
+        let ids = [1, 2, 65].map(|id| ProductId::try_from(id).unwrap());
+        for product_id in ids {
+            folding.fold(&domain::LogEvent {
+                product_id,
+                part: product_id.part(),
+                ..event(1, "ReviewReported.v9", "{}")
+            });
+        }
+        let taken = folding.take_part(ids[0].part());
+        let known = |folding: &Folding| ids.map(|id| folding.product(id).is_some());
+        assert_eq!((known(&taken), taken.parkings.len()), ([true, false, true], 2));
+        assert_eq!((known(&folding), folding.parkings.len()), ([false, true, false], 1));
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(crate) async fn build(job: &Arc<Build>, parts: &[Part]) -> Result<Duration, 
     }
     for group in groups {
         let shards = fold_log(job, group, count).await?;
-        all(shards.into_iter().map(|shard| store_shard(job.clone(), shard))).await?;
+        store_shards(job, shards).await?;
         note(job, began).await?;
     }
     Ok(began.elapsed())
@@ -140,14 +140,34 @@ fn checkpoint(job: &Build, part: Part, pos: Position, event_id: Option<EventId>)
 }
 
 /// Stores what was folded.
+/// Stores what was folded: all at once, or beside live writers part after part, with rests.
+async fn store_shards(job: &Arc<Build>, shards: Vec<Arc<Shard>>) -> Result<(), ReplayError> {
+    if job.gate.is_free() {
+        return all(shards.into_iter().map(|shard| store_shard(job.clone(), shard))).await;
+    }
+    let mut meta = job.stores.connect_meta().await?;
+    for shard in shards {
+        let (folding, last) = &mut *shard.folded().await;
+        for (part, id) in std::mem::take(last) {
+            job.gate.pass().await?;
+            let began = Instant::now();
+            store(job, &mut meta, &[], &folding.take_part(part), &[reached(job, part, id)]).await?;
+            job.gate.rest(began.elapsed()).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn store_shard(job: Arc<Build>, shard: Arc<Shard>) -> Result<(), ReplayError> {
     let (folding, last) = &*shard.folded().await;
-    let checkpoints: Vec<Checkpoint> = last
-        .iter()
-        .map(|(part, id)| checkpoint(&job, *part, id.map_or(Position(0), |_| job.targets[part.index()]), *id))
-        .collect();
+    let checkpoints: Vec<Checkpoint> = last.iter().map(|(part, id)| reached(&job, *part, *id)).collect();
     let mut meta = job.stores.connect_meta().await?;
     store(&job, &mut meta, &[], folding, &checkpoints).await
+}
+
+/// Where a part is whose events are folded up to the one at its target.
+fn reached(job: &Build, part: Part, event_id: Option<EventId>) -> Checkpoint {
+    checkpoint(job, part, event_id.map_or(Position(0), |_| job.targets[part.index()]), event_id)
 }
 
 /// Stores some parts, by COPY; where the database does not take a value, product by product until it is clear which.

@@ -15,6 +15,8 @@ const REST_MAX: f64 = 100.0;
 /// How much the rest grows with a reading that is slow, and shrinks with one that is quick.
 const GROW: f64 = 2.0;
 const SHRINK: f64 = 0.7;
+/// Looks after which a reading that is as before is a new one.
+const LOOKS_OF_A_READING: u32 = 4;
 /// Events of a range when nobody is in the way, and beside live writers: some milliseconds of work.
 const RANGE_EVENTS: i64 = 16_384;
 const RANGE_EVENTS_LIVE: i64 = 1_024;
@@ -55,15 +57,16 @@ pub struct Throttle {
     write_p99_max: Duration,
     /// What it was before the work began.
     before: Option<Duration>,
-    /// The last reading: it is looked at more often than there is a new one.
+    /// The last reading, and the looks since it counted: it is looked at more often than there is a new one.
     last: Option<WriteLatency>,
+    looks: u32,
     rest: f64,
 }
 
 impl Throttle {
     /// Stops altogether while commands take longer than this, and slows down long before.
     pub const fn new(write_p99_max: Duration) -> Self {
-        Throttle { write_p99_max, before: None, last: None, rest: REST_BEGIN }
+        Throttle { write_p99_max, before: None, last: None, looks: 0, rest: REST_BEGIN }
     }
 
     /// The pace after another look; `None` when the latency cannot be read, which is no sign that all is quiet.
@@ -79,7 +82,9 @@ impl Throttle {
         };
         let before = *self.before.get_or_insert(p99);
         let target = (before + (before * SLOWER_PERCENT / 100).max(NOISE)).min(self.write_p99_max);
-        if self.last.replace(latency) != Some(latency) {
+        self.looks += 1;
+        if self.last.replace(latency) != Some(latency) || self.looks >= LOOKS_OF_A_READING {
+            self.looks = 0;
             self.rest = (self.rest * if p99 > target { GROW } else { SHRINK }).clamp(REST_MIN, REST_MAX);
         }
         Pace { rest: self.rest, stop: p99 > self.write_p99_max }
@@ -134,6 +139,8 @@ mod tests {
         throttle.pace(latency(Some(4)));
         let slow = throttle.pace(latency(Some(6)));
         assert_eq!(throttle.pace(latency(Some(6))), slow);
+        let after = (0..LOOKS_OF_A_READING).map(|_| throttle.pace(latency(Some(6)))).last().unwrap();
+        assert!(after.rest > slow.rest, "the next is the same, and counts");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::groups::Groups;
 use crate::progress::Progress;
 use crate::stores::Stores;
 use domain::{Apply, EventRef, Part, ProductId, ProductMeta, Version, log_parts, projection};
-use meta::{Phase, StoredProduct};
+use meta::{GenerationState, Phase, StoredProduct};
 use projection::Folding;
 use sqlx::PgConnection;
 use std::collections::HashMap;
@@ -123,6 +123,7 @@ impl Comparison {
         while let Some(ended) = workers.join_next().await {
             compared.add(ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?);
         }
+        this.still_there().await?;
         Ok(compared.sorted())
     }
 
@@ -143,7 +144,16 @@ impl Comparison {
             self.progress.add(1);
             self.gate.rest(began.elapsed()).await?;
         }
+        self.still_there().await?;
         Ok(compared.sorted())
+    }
+
+    /// Of a generation that was taken out of use meanwhile nothing would differ, since nothing is left of it.
+    async fn still_there(&self) -> Result<(), ReplayError> {
+        let generations = error::meta(meta::generations(&self.stores.meta).await)?;
+        let live =
+            |g: &meta::GenerationInfo| g.generation == self.generation && g.state == GenerationState::Live;
+        if generations.iter().any(live) { Ok(()) } else { Err(ReplayError::NotLive(self.generation)) }
     }
 
     /// Compares the products of some parts: first as two snapshots have them, then one by one those that are
@@ -154,6 +164,7 @@ impl Comparison {
         meta: &mut PgConnection,
         parts: &[Part],
     ) -> Result<Compared, ReplayError> {
+        let began = Instant::now();
         let mut expected = error::primary(primary::sum_reviews(primary, parts).await)?.products;
         let given_up = error::meta(meta::products_given_up_in(&self.stores.meta, parts).await)?;
         let mut compared = Compared { products: count(&expected), ..Compared::default() };
@@ -168,10 +179,16 @@ impl Comparison {
         };
         error::meta(meta::copy_out_products(meta, self.generation, parts, each).await)?;
         unlike.extend(expected.into_keys());
+        let summed = began.elapsed();
         self.progress.add(compared.products);
+        // Many, when the fold is wrong. The snapshots are over: here too it may wait.
         for product_id in unlike {
+            self.gate.pass().await?;
+            let began = Instant::now();
             self.judge(primary, product_id, Against::Reviews, &mut compared).await?;
+            self.gate.rest_as_long(began.elapsed()).await?;
         }
+        self.gate.rest(summed).await?;
         Ok(compared)
     }
 
@@ -261,6 +278,7 @@ impl Comparison {
             if error::primary(reached)?.version >= stored.meta.version {
                 return Ok(Seen::WithoutPositions(stored.meta.version));
             }
+            return Ok(Seen::Differs(difference(stored, expected, "primary: event_log")));
         }
         let short = expected.version < stored.meta.version
             && !(folding.parkings.is_empty() && folding.holes().is_empty());
@@ -302,8 +320,6 @@ async fn worker(
         comparison.gate.pass_as(number, left).await?;
         let next = groups.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(parts) = next else { return Ok(compared) };
-        let began = Instant::now();
         compared.add(comparison.group(&mut primary, &mut meta, &parts).await?);
-        comparison.gate.rest(began.elapsed()).await?;
     }
 }

@@ -113,7 +113,8 @@ impl Gate {
             if wanted != Wanted::Run || rested >= rest {
                 break;
             }
-            self.progress.wait(if pace.stops() { Waiting::Stopped } else { Waiting::Throttled });
+            let stops = pace.stops() && most == Duration::MAX;
+            self.progress.wait(if stops { Waiting::Stopped } else { Waiting::Throttled });
             tokio::time::sleep(REST_PIECE.min(rest.saturating_sub(rested))).await;
             rested += REST_PIECE;
         }
@@ -153,11 +154,13 @@ async fn look(
             Some(generation) => meta::wanted(&stores.meta, generation).await,
             None => Ok(Wanted::Run),
         };
-        let pace = pace(&stores, &mut throttle).await;
-        sender.send_modify(|state| {
-            state.wanted = wanted.unwrap_or(state.wanted);
-            state.pace = pace;
-        });
+        let wanted = wanted.unwrap_or(sender.borrow().wanted);
+        // How long commands take while nothing is done says nothing of the work.
+        let pace = match wanted {
+            Wanted::Pause => sender.borrow().pace,
+            _ => pace(&stores, &mut throttle).await,
+        };
+        sender.send_replace(State { wanted, pace });
     }
 }
 

@@ -242,7 +242,8 @@ impl Run {
             let left: i64 = behind.values().map(|(at, head)| head.0 - at.0).sum();
             total = left.max(total);
             self.progress.begin(Phase::CatchingUp, (total - left).unsigned_abs(), total.unsigned_abs());
-            if left <= HAND_OVER_EVENTS_MAX && (left == 0 || !self.plan.fresh) {
+            let last = left <= HAND_OVER_EVENTS_MAX;
+            if left == 0 || (last && !self.plan.fresh) {
                 break;
             }
             let mut batch = Batch::default();
@@ -254,6 +255,10 @@ impl Run {
                 // It was handed over before, by a process that ended.
                 Err(projection::ProjectError::NoGeneration) => break,
                 Err(error) => return Err(error.into()),
+            }
+            // Of another log nobody folds the rest before the swap: once more, since beside writers none is never left.
+            if last {
+                break;
             }
             // The projector will do the same for it all the time.
             gate.rest_as_long(began.elapsed()).await?;

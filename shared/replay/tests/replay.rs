@@ -309,6 +309,26 @@ async fn an_older_generation_goes_on_beside_its_successor_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_another_log_ends_beside_writers() {
+    let world = world().await;
+    world.write(50).await;
+    let projector = world.projector();
+    world.caught_up().await;
+    projector.stop().await;
+    sqlx::query("UPDATE log_identity SET epoch = gen_random_uuid()")
+        .execute(&world.primary.pool)
+        .await
+        .unwrap();
+    let writer = world.writer();
+    let fresh = Plan { fresh: true, ..plan(Source::Both) };
+    let progress = Arc::default();
+    let replayed = replay(&world.stores, &fresh, &progress);
+    let replayed = tokio::time::timeout(Duration::from_secs(60), replayed).await.unwrap().unwrap();
+    assert_eq!((replayed.generation, replayed.compared.differing), (2, 0), "{:?}", replayed.compared);
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fresh_is_for_another_log_only() {
     let world = world().await;
     world.write(50).await;

@@ -303,9 +303,10 @@ async fn redriven_while_live_events_stream_in_nothing_is_lost_or_doubled() {
         })
     };
     for _ in 0..REDRIVES {
-        let damage = "UPDATE product_meta SET characteristics = '[]' WHERE product_id = 5";
-        sqlx::query(damage).execute(&world.meta.pool).await.unwrap();
+        // Again and again: a batch that has read the row puts it right again.
         eventually("the product stands still", || async {
+            let damage = "UPDATE product_meta SET characteristics = '[]' WHERE product_id = 5";
+            sqlx::query(damage).execute(&world.meta.pool).await.unwrap();
             let parked = sqlx::query("SELECT FROM parked_product WHERE product_id = 5");
             parked.fetch_optional(&world.meta.pool).await.unwrap()
         })

@@ -44,6 +44,9 @@ fn projector(world: &Arc<World>) -> Working {
     })
 }
 
+/// What is said of work beside a [`slow_writer`].
+const STANDS_BACK: &str = "waiting, live writes take longer than --max-write-p99";
+
 /// Says that commands take so long that no replay goes on beside them.
 async fn slow_writer(world: &World) -> Working {
     let ms = Duration::from_millis;
@@ -126,7 +129,7 @@ async fn paused_it_waits_a_second_one_is_refused_and_cancelled_it_is_gone() {
     let (server, projector) = (world.serve().await, projector(&world));
     let slow = slow_writer(&world).await;
     let generation = begun(&server, json!({ "source": "log" })).await;
-    once(&server, generation, "it stands back", waits_for("building, behind live writers")).await;
+    once(&server, generation, "it stands back", waits_for(STANDS_BACK)).await;
     let now = server.get(CURRENT).await;
     assert_eq!(
         (&now["generation"], &now["worked_at"], &now["total"]),
@@ -161,7 +164,7 @@ async fn paused_it_waits_a_second_one_is_refused_and_cancelled_it_is_gone() {
 
     let slow = slow_writer(&world).await;
     let generation = begun(&server, json!({})).await;
-    once(&server, generation, "it stands back", waits_for("building, behind live writers")).await;
+    once(&server, generation, "it stands back", waits_for(STANDS_BACK)).await;
     let (status, cancelled) = server.post(&format!("{CURRENT}/cancel"), None).await;
     assert_eq!((status, &cancelled["phase"]), (200, &json!("cancelled")), "{cancelled}");
     assert_eq!(parts_of(&world, generation).await, 0);
@@ -182,7 +185,7 @@ async fn told_to_stop_in_the_middle_another_goes_on_with_it() {
     let (server, projector) = (world.serve().await, projector(&world));
     let slow = slow_writer(&world).await;
     let generation = begun(&server, json!({ "source": "both" })).await;
-    once(&server, generation, "it stands back", waits_for("building, behind live writers")).await;
+    once(&server, generation, "it stands back", waits_for(STANDS_BACK)).await;
     assert!(server.terminate().await.success());
 
     let next = world.serve().await;

@@ -38,7 +38,7 @@ pub(crate) struct Build {
     pub(crate) products_at_once: i64,
     /// Time spent by processes before this one.
     pub(crate) spent: Duration,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) progress: Arc<Progress>,
 }
 
@@ -139,7 +139,6 @@ fn checkpoint(job: &Build, part: Part, pos: Position, event_id: Option<EventId>)
     Checkpoint { generation: job.generation, part, pos, epoch: job.epoch, event_id }
 }
 
-/// Stores what was folded.
 /// Stores what was folded: all at once, or beside live writers part after part, with rests.
 async fn store_shards(job: &Arc<Build>, shards: Vec<Arc<Shard>>) -> Result<(), ReplayError> {
     if job.gate.is_free() {

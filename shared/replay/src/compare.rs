@@ -89,7 +89,7 @@ pub(crate) struct Comparison {
     pub(crate) stores: Stores,
     pub(crate) generation: i32,
     pub(crate) apply: Apply,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) progress: Arc<Progress>,
 }
 
@@ -98,7 +98,7 @@ impl Comparison {
     pub(crate) fn of(
         stores: &Stores,
         (generation, version): (i32, i32),
-        gate: Gate,
+        gate: Arc<Gate>,
         progress: Arc<Progress>,
     ) -> Result<Self, ReplayError> {
         let apply = projection(version).ok_or(ReplayError::UnknownVersion { generation, version })?;

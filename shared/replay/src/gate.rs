@@ -19,7 +19,7 @@ const REST_PIECE: Duration = Duration::from_millis(50);
 /// Where work waits. Looks at the databases in a task of its own, which ends with the gate.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    state: watch::Receiver<State>,
+    state: watch::Sender<State>,
     progress: Arc<Progress>,
     generation: i32,
     looking: Option<JoinHandle<()>>,
@@ -58,15 +58,20 @@ impl Gate {
         progress: Arc<Progress>,
     ) -> Self {
         let pace = pace(stores, &mut throttle).await;
-        let (sender, state) = watch::channel(State { wanted: Wanted::Run, pace });
-        let looking = tokio::spawn(look(stores.clone(), generation, throttle, sender));
+        let state = watch::Sender::new(State { wanted: Wanted::Run, pace });
+        let looking = tokio::spawn(look(stores.clone(), generation, throttle, state.clone()));
         Gate { state, progress, generation: generation.unwrap_or(0), looking: Some(looking) }
     }
 
     /// A gate that is always open.
     pub(crate) fn open(progress: Arc<Progress>) -> Self {
-        let (_, state) = watch::channel(State { wanted: Wanted::Run, pace: Pace::FULL });
+        let state = watch::Sender::new(State { wanted: Wanted::Run, pace: Pace::FULL });
         Gate { state, progress, generation: 0, looking: None }
+    }
+
+    /// Takes note of what is wanted before the next look, so that a phase does not begin against it.
+    pub(crate) fn hear(&self, wanted: Wanted) {
+        self.state.send_modify(|state| state.wanted = wanted);
     }
 
     /// Waits while a pause is wanted, and for all workers but the first while somebody writes, as long as there

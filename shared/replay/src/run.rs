@@ -89,7 +89,9 @@ pub async fn replay(stores: &Stores, plan: &Plan, progress: &Arc<Progress>) -> R
     let (replay, resumed) = begin(stores, plan, epoch).await?;
     let generation = replay.generation;
     progress.builds(generation);
-    let run = Run { stores: stores.clone(), plan: plan.clone(), progress: progress.clone(), epoch, replay };
+    let gate = Arc::new(Gate::of_replay(stores, generation, plan.throttle, progress.clone()).await);
+    let run =
+        Run { stores: stores.clone(), plan: plan.clone(), progress: progress.clone(), epoch, replay, gate };
     let ended = run.to_the_end().await;
     let ended = match ended {
         Err(ReplayError::Cancelled(_)) => {
@@ -163,6 +165,8 @@ struct Run {
     progress: Arc<Progress>,
     epoch: Epoch,
     replay: Replay,
+    /// One for all phases: what it knows of live commands stays true over them.
+    gate: Arc<Gate>,
 }
 
 impl Run {
@@ -198,8 +202,11 @@ impl Run {
         error::meta(meta::enter_phase(&self.stores.meta, self.replay.generation, phase, result).await)
     }
 
-    async fn gate(&self) -> Gate {
-        Gate::of_replay(&self.stores, self.replay.generation, self.plan.throttle, self.progress.clone()).await
+    /// Enters a phase that may be long, unless it is to wait first.
+    async fn begin_phase(&self, phase: Phase) -> Result<(), ReplayError> {
+        self.enter(phase, PhaseResult::default()).await?;
+        self.gate.hear(error::meta(meta::wanted(&self.stores.meta, self.replay.generation).await)?);
+        self.gate.pass().await
     }
 
     /// Builds the parts that are not built yet. Returns how long building took in all.
@@ -224,7 +231,7 @@ impl Run {
             from_reviews: self.plan.source == Source::Snapshot,
             products_at_once: self.plan.products_at_once,
             spent: building,
-            gate: self.gate().await,
+            gate: self.gate.clone(),
             progress: self.progress.clone(),
         };
         Ok(building + build(&Arc::new(job), &parts).await?)
@@ -233,9 +240,9 @@ impl Run {
     /// Folds what came meanwhile, until what is left is the projector's; then waits until it is nowhere behind
     /// the generation that answers.
     async fn catch_up(&self, active: i32) -> Result<(), ReplayError> {
-        self.enter(Phase::CatchingUp, PhaseResult::default()).await?;
+        self.begin_phase(Phase::CatchingUp).await?;
         let generation = self.replay.generation;
-        let (folding, gate) = (MetaConnection::of(&self.stores.meta), self.gate().await);
+        let folding = MetaConnection::of(&self.stores.meta);
         let mut total = 0;
         loop {
             let behind = self.behind_the_log().await?;
@@ -261,14 +268,14 @@ impl Run {
                 break;
             }
             // The projector will do the same for it all the time.
-            gate.rest_as_long(began.elapsed()).await?;
+            self.gate.rest_as_long(began.elapsed()).await?;
         }
         error::meta(meta::make_live(&self.stores.meta, generation).await)?;
         if self.plan.fresh {
             // The projector stands still until the other log's generations are out of use.
             return Ok(());
         }
-        self.until_advanced(active, &gate).await
+        self.until_advanced(active).await
     }
 
     /// Where the generation and the log are, in each part in which it is behind.
@@ -282,11 +289,14 @@ impl Run {
         Ok(behind.collect())
     }
 
-    async fn until_advanced(&self, active: i32, gate: &Gate) -> Result<(), ReplayError> {
+    async fn until_advanced(&self, active: i32) -> Result<(), ReplayError> {
         let generation = self.replay.generation;
         let (mut least, mut moved) = (i64::MAX, Instant::now());
         loop {
-            gate.pass().await?;
+            let asked = Instant::now();
+            self.gate.pass().await?;
+            // A pause is not the projector's.
+            moved += asked.elapsed();
             let positions = |checkpoints: Vec<meta::Checkpoint>| {
                 checkpoints.into_iter().map(|c| (c.part, c.pos)).collect::<BTreeMap<_, _>>()
             };
@@ -326,12 +336,12 @@ impl Run {
 
     /// Compares what was built, with the reviews; of a replay of the log alone some products with their events.
     async fn verify(&self) -> Result<Compared, ReplayError> {
-        self.enter(Phase::Verifying, PhaseResult::default()).await?;
+        self.begin_phase(Phase::Verifying).await?;
         let Replay { generation, projection_version, .. } = self.replay;
         let comparison = Comparison::of(
             &self.stores,
             (generation, projection_version),
-            self.gate().await,
+            self.gate.clone(),
             self.progress.clone(),
         )?;
         if self.plan.source != Source::Log {

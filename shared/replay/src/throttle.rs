@@ -3,8 +3,14 @@
 use primary::WriteLatency;
 use std::time::Duration;
 
-/// Live commands may become so much slower, in percent, than they were when the work began, before it slows down.
+/// Live commands may become so much slower, in percent, than they are without the work, before it slows down.
 const SLOWER_PERCENT: u32 = 10;
+/// What a new reading counts, against those before it together: single ones are far from each other.
+const NEW: f64 = 0.5;
+/// Rest from which on hardly anything of the work is in a reading, and the readings at it until nothing of the time
+/// before is: a write service tells of its last five seconds every second.
+const REST_UNSEEN: f64 = REST_MAX * SHRINK;
+const READINGS_TO_SETTLE: u32 = 5;
 /// Differences below this are noise of the machine.
 const NOISE: Duration = Duration::from_micros(500);
 /// Rest for each unit of work: the least beside live writers, what it begins with, and the most. At the most it works for
@@ -55,18 +61,33 @@ impl Pace {
 pub struct Throttle {
     /// Above this nothing is done at all.
     write_p99_max: Duration,
-    /// What it was before the work began.
-    before: Option<Duration>,
+    /// How long commands take, over the last readings.
+    recent: Option<Duration>,
+    /// How long they take without the work, as far as is known: what was read before it began, then less when
+    /// noticeably less is read, and whatever is read while the rests are so long that the work cannot be seen. Else
+    /// work that slows commands down little by little would become what is usual, and a shop that has become busy
+    /// would be waited for to the end.
+    alone: Option<Duration>,
     /// The last reading, and the looks since it counted: it is looked at more often than there is a new one.
     last: Option<WriteLatency>,
     looks: u32,
     rest: f64,
+    /// Readings at such a rest, without another between them.
+    settled: u32,
 }
 
 impl Throttle {
     /// Stops altogether while commands take longer than this, and slows down long before.
     pub const fn new(write_p99_max: Duration) -> Self {
-        Throttle { write_p99_max, before: None, last: None, looks: 0, rest: REST_BEGIN }
+        Throttle {
+            write_p99_max,
+            recent: None,
+            alone: None,
+            last: None,
+            looks: 0,
+            rest: REST_BEGIN,
+            settled: 0,
+        }
     }
 
     /// The pace after another look; `None` when the latency cannot be read, which is no sign that all is quiet.
@@ -77,18 +98,36 @@ impl Throttle {
                 return Pace { rest: REST_MAX, stop: false };
             }
             // Nobody writes. Whoever begins to is met at the next look.
-            (self.before, self.rest) = (None, REST_BEGIN);
+            *self = Self::new(self.write_p99_max);
             return Pace::FULL;
         };
-        let before = *self.before.get_or_insert(p99);
-        let target = (before + (before * SLOWER_PERCENT / 100).max(NOISE)).min(self.write_p99_max);
         self.looks += 1;
         if self.last.replace(latency) != Some(latency) || self.looks >= LOOKS_OF_A_READING {
             self.looks = 0;
-            self.rest = (self.rest * if p99 > target { GROW } else { SHRINK }).clamp(REST_MIN, REST_MAX);
+            self.read(p99);
+        }
+        if latency.silent > 0 {
+            // The one that says nothing may be the one that is hard pressed.
+            self.rest = REST_MAX;
         }
         Pace { rest: self.rest, stop: p99 > self.write_p99_max }
     }
+
+    /// Takes a reading in.
+    fn read(&mut self, p99: Duration) {
+        let recent = self.recent.map_or(p99, |before| before.mul_f64(1.0 - NEW) + p99.mul_f64(NEW));
+        let alone = self.alone.unwrap_or(p99);
+        let slow = recent > noticeably_above(alone).min(self.write_p99_max);
+        self.settled = if self.rest >= REST_UNSEEN { self.settled + 1 } else { 0 };
+        let learns = self.settled > READINGS_TO_SETTLE || noticeably_above(recent) < alone;
+        (self.recent, self.alone) = (Some(recent), Some(if learns { recent } else { alone }));
+        self.rest = (self.rest * if slow { GROW } else { SHRINK }).clamp(REST_MIN, REST_MAX);
+    }
+}
+
+/// What is more than noise above that.
+fn noticeably_above(p99: Duration) -> Duration {
+    p99 + (p99 * SLOWER_PERCENT / 100).max(NOISE)
 }
 
 #[cfg(test)]
@@ -122,7 +161,7 @@ mod tests {
         let mut throttle = Throttle::new(MAX);
         let first = throttle.pace(latency(Some(4)));
         let mut last = first.rest;
-        for ms in 6..18 {
+        for ms in 6..12 {
             let pace = throttle.pace(latency(Some(ms)));
             assert!(pace.rest > last || pace.rest >= REST_MAX, "{pace:?}");
             last = pace.rest;
@@ -131,6 +170,35 @@ mod tests {
             last = throttle.pace(latency(Some(3 + n % 2))).rest;
         }
         assert!((last - REST_MIN).abs() < f64::EPSILON, "quick again: {last}");
+    }
+
+    #[test]
+    fn a_shop_that_has_become_busy_is_not_waited_for_and_a_quiet_one_not_slowed_down() {
+        let mut throttle = Throttle::new(MAX);
+        throttle.pace(latency(Some(4)));
+        let busy: Vec<f64> = (0..40).map(|n| throttle.pace(latency(Some(12 + n % 2))).rest).collect();
+        assert!(busy[..8].contains(&REST_MAX), "it may be the work: {busy:?}");
+        assert!(busy[20..].iter().all(|rest| *rest < REST_MAX), "it is not: {busy:?}");
+        for n in 0..40 {
+            throttle.pace(latency(Some(4 + n % 2)));
+        }
+        let slower = throttle.pace(latency(Some(12))).rest;
+        assert!(throttle.pace(latency(Some(11))).rest > slower, "12 ms is slow again");
+    }
+
+    #[test]
+    fn slow_work_does_not_become_what_is_usual() {
+        let mut throttle = Throttle::new(MAX);
+        throttle.pace(latency(Some(4)));
+        for _ in 0..10 {
+            for ms in [6, 4, 3, 4] {
+                let rest = throttle.pace(latency(Some(ms))).rest;
+                assert!(
+                    rest < REST_UNSEEN && throttle.alone == Some(Duration::from_millis(4)),
+                    "{throttle:?}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -149,5 +217,7 @@ mod tests {
         assert!(throttle.pace(None).rest >= REST_MAX);
         let silent = WriteLatency { worst_p99: None, commands: 0, writers: 0, silent: 1 };
         assert!(throttle.pace(Some(silent)).rest >= REST_MAX);
+        let beside = latency(Some(4)).map(|others| WriteLatency { silent: 1, ..others });
+        assert!(throttle.pace(beside).rest >= REST_MAX, "others say that they are quick");
     }
 }

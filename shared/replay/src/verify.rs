@@ -37,7 +37,7 @@ pub async fn verify(
     let active =
         error::meta(meta::active_generation(&stores.meta).await)?.ok_or(ReplayError::NoGeneration)?;
     let gate = Gate::of_work(stores, throttle, progress.clone()).await;
-    let comparison = Comparison::of(stores, active, gate, progress.clone())?;
+    let comparison = Comparison::of(stores, active, Arc::new(gate), progress.clone())?;
     let compared = match sample {
         None => comparison.all().await?,
         Some(products) => {
@@ -56,7 +56,7 @@ pub async fn verify_products(stores: &Stores, products: &[ProductId]) -> Result<
     let active =
         error::meta(meta::active_generation(&stores.meta).await)?.ok_or(ReplayError::NoGeneration)?;
     let progress = Arc::new(Progress::default());
-    let comparison = Comparison::of(stores, active, Gate::open(progress.clone()), progress)?;
+    let comparison = Comparison::of(stores, active, Arc::new(Gate::open(progress.clone())), progress)?;
     comparison.some(products, Against::Reviews).await
 }
 

@@ -15,6 +15,9 @@ use crate::wait::pause;
 const KILLS: usize = 20;
 /// Longest time that a replay is let work before it is killed.
 const WORK_MAX: Duration = Duration::from_millis(900);
+/// Beside live writers, whatever they need on this machine.
+const THROTTLED: &[&str] = &["--max-write-p99", "10s"];
+const HARD: &[&str] = &["--unthrottled"];
 
 /// `kill -9` of the replay at random moments twenty times, under live writes; then to its end: nothing differs.
 pub(crate) fn killed_twenty_times(stack: &Stack, load: &Load) {
@@ -23,7 +26,9 @@ pub(crate) fn killed_twenty_times(stack: &Stack, load: &Load) {
     let meta = Database::meta(stack);
     let first = meta.number("SELECT generation FROM active_generation");
     while kills < KILLS {
-        let mut work = replay(stack).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // The one works by little pieces with long rests, the other hard.
+        let pace = if kills % 2 == 0 { THROTTLED } else { HARD };
+        let mut work = replay(stack, pace).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         if ended_within(&mut work, moments.next(WORK_MAX)) {
             finished += 1;
             succeeds(&mut tool(stack, &["generations", "prune"]));
@@ -34,7 +39,7 @@ pub(crate) fn killed_twenty_times(stack: &Stack, load: &Load) {
         kills += 1;
     }
     load.progresses(10, "after twenty kills of a replay");
-    let json = last_line(&succeeds(&mut replay(stack)));
+    let json = last_line(&succeeds(&mut replay(stack, HARD)));
     assert_eq!(json["differences"], 0, "{json}");
     let verified = last_line(&succeeds(&mut tool(stack, &["verify", "--json", "--unthrottled"])));
     assert!(verified["differences"] == 0 && verified["products"].as_i64().unwrap() > 100, "{verified}");
@@ -59,7 +64,7 @@ pub(crate) fn swapped_unnoticed(stack: &Stack, _: &Load) {
                 })
             })
             .collect();
-        let json = last_line(&succeeds(&mut replay(stack)));
+        let json = last_line(&succeeds(&mut replay(stack, HARD)));
         assert_eq!(json["differences"], 0, "{json}");
         for _ in 0..10 {
             let json = last_line(&succeeds(&mut tool(stack, &["rollback", "--json"])));
@@ -101,8 +106,8 @@ fn read(front: Front, reader: usize, ended: &AtomicBool) -> usize {
     reads
 }
 
-fn replay(stack: &Stack) -> Command {
-    tool(stack, &["replay", "--json"])
+fn replay(stack: &Stack, pace: &[&str]) -> Command {
+    tool(stack, &[&["replay", "--json"], pace].concat())
 }
 
 fn tool(stack: &Stack, args: &[&str]) -> Command {

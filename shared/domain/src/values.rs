@@ -3,12 +3,16 @@
 use crate::{CharacteristicId, Rating};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
 use std::fmt;
 
+/// Values that are kept in place: more than most products have characteristics.
+const IN_PLACE: usize = 5;
+
 /// Values by characteristic, in order of id, each once: `{"14": 5, "15": 3}` in JSON. A few at most, and read for every
-/// event that is folded: one piece of memory.
+/// event that is folded: no memory of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Values(Vec<(CharacteristicId, Rating)>);
+pub struct Values(SmallVec<[(CharacteristicId, Rating); IN_PLACE]>);
 
 impl Values {
     /// Sets a value, the last one of a characteristic counts.
@@ -76,6 +80,12 @@ mod tests {
     fn in_order_each_once_and_the_last_counts() {
         let values: Values = serde_json::from_str(r#"{"15":3,"14":5,"15":4,"2":1}"#).unwrap();
         assert_eq!(serde_json::to_string(&values).unwrap(), r#"{"2":1,"14":5,"15":4}"#);
+        let many: Values =
+            serde_json::from_str(r#"{"9":1,"8":2,"7":3,"6":4,"5":5,"4":4,"3":3,"1":1}"#).unwrap();
+        assert_eq!(
+            serde_json::to_string(&many).unwrap(),
+            r#"{"1":1,"3":3,"4":4,"5":5,"6":4,"7":3,"8":2,"9":1}"#
+        );
         for wrong in [r#"{"0":3}"#, r#"{"x":3}"#, r#"{"14":6}"#, "[]"] {
             assert!(serde_json::from_str::<Values>(wrong).is_err(), "{wrong}");
         }

@@ -28,6 +28,9 @@ pub(crate) struct ReplayArgs {
     /// Seconds of each window of live traffic, in turn with a replay at work and without
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Most pairs of such windows; the replay is then killed, and gone on with unthrottled
+    #[arg(long, default_value_t = 30)]
+    pairs: u32,
     /// Live writes a second
     #[arg(long, default_value_t = 500)]
     writes: u32,
@@ -162,17 +165,27 @@ async fn live(args: &ReplayArgs) -> Result<()> {
     let began = Instant::now();
     // In turns, since what else the machine does changes within seconds.
     let in_turns = async {
-        loop {
+        for pair in 1..=args.pairs {
             beside.add(writes.measure(window).await);
             let _ = stack.reviewsctl(&["replay", "pause"]).await;
             without.add(writes.measure(window).await);
             let _ = stack.reviewsctl(&["replay", "resume"]).await;
+            eprintln!(
+                "pair {pair}: p99 {:.2} ms beside it, {:.2} ms while it pauses",
+                beside.last_p99_ms(),
+                without.last_p99_ms()
+            );
         }
     };
-    let replaying = ["replay", "--source", "both", "--max-write-p99", &limit, "--json"];
-    let replay = tokio::select! {
-        replay = stack.reviewsctl(&replaying) => replay?,
-        () = in_turns => unreachable!("it goes on until the replay ends"),
+    let throttled = ["replay", "--source", "both", "--max-write-p99", &limit, "--json"];
+    let ended = tokio::select! {
+        replay = stack.reviewsctl(&throttled) => Some(replay?),
+        () = in_turns => None,
+    };
+    let killed = ended.is_none();
+    let replay = match ended {
+        Some(replay) => replay,
+        None => stack.reviewsctl(&["replay", "--source", "both", "--unthrottled", "--json"]).await?,
     };
     let took = began.elapsed();
     let reads = reads.stop().await?;
@@ -189,7 +202,8 @@ async fn live(args: &ReplayArgs) -> Result<()> {
         beside.p99_ms() / without.p99_ms()
     );
     println!(
-        "| that replay, with its pauses, --max-write-p99 {limit} | {:.1} s, {:.0} events, differences {} | | |",
+        "| that replay, with its pauses, --max-write-p99 {limit}{} | {:.1} s, {:.0} events, differences {} | | |",
+        if killed { ", killed, and its rest unthrottled" } else { "" },
         took.as_secs_f64(),
         number(&replay, "events")?,
         number(&replay, "differences")?

@@ -41,15 +41,21 @@ impl Windows {
         self.at(99)
     }
 
+    pub(crate) fn last_p99_ms(&self) -> f64 {
+        self.0.last().map_or(0.0, |window| nth(window, 99).as_secs_f64() * 1000.0)
+    }
+
     /// The median of the windows, since a stall of the whole machine makes all of one slow.
     fn at(&self, percent: usize) -> f64 {
-        let nth = |sorted: &[Duration], percent| {
-            sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
-        };
         let mut each: Vec<Duration> = self.0.iter().map(|window| nth(window, percent)).collect();
         each.sort_unstable();
         nth(&each, 50).as_secs_f64() * 1000.0
     }
+}
+
+/// The value that so many of a hundred are at most.
+fn nth(sorted: &[Duration], percent: usize) -> Duration {
+    sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
 }
 
 /// Writes at a constant rate, whether the answers come or not.

@@ -160,7 +160,7 @@ pub(crate) async fn replayed(
 
 async fn replay(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> {
     let progress = Arc::new(Progress::default());
-    let replayed = shown(&progress, "events", replayed(named, plan, &progress)).await?;
+    let replayed = shown(&progress, replayed(named, plan, &progress)).await?;
     let well = replayed.compared.differing == 0;
     if json {
         say::result(serde_json::to_string(&ReplayedJson::of(&replayed))?)?;

@@ -61,7 +61,7 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<boo
     let named = Named::new(config)?;
     let progress = Arc::new(Progress::default());
     let what = What { sample: args.sample, repair: args.repair, throttle: args.throttle.throttle() };
-    let (verified, repaired) = shown(&progress, "products", verified(&named, what, &progress)).await?;
+    let (verified, repaired) = shown(&progress, verified(&named, what, &progress)).await?;
     let compared = &verified.compared;
     if args.json {
         say::result(serde_json::to_string(&Json::of(&verified, &repaired))?)?;

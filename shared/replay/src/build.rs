@@ -5,7 +5,7 @@ use crate::error::{self, ReplayError};
 use crate::fold_log::{Shard, fold_log};
 use crate::gate::Gate;
 use crate::groups::Groups;
-use crate::progress::Progress;
+use crate::progress::{Progress, Stage};
 use crate::stores::Stores;
 use domain::{Apply, Epoch, EventId, EventRef, Part, Position, Version};
 use meta::{Checkpoint, StoredProduct};
@@ -144,6 +144,8 @@ async fn store_shards(job: &Arc<Build>, shards: Vec<Arc<Shard>>) -> Result<(), R
     if job.gate.is_free() {
         return all(shards.into_iter().map(|shard| store_shard(job.clone(), shard))).await;
     }
+    let (done, total) = (job.progress.done(), job.progress.total());
+    job.progress.begin(Stage::Storing, 0, parts_of(&shards).await);
     let mut meta = job.stores.connect_meta().await?;
     for shard in shards {
         let (folding, last) = &mut *shard.folded().await;
@@ -151,10 +153,20 @@ async fn store_shards(job: &Arc<Build>, shards: Vec<Arc<Shard>>) -> Result<(), R
             job.gate.pass().await?;
             let began = Instant::now();
             store(job, &mut meta, &[], &folding.take_part(part), &[reached(job, part, id)]).await?;
+            job.progress.add(1);
             job.gate.rest(began.elapsed()).await?;
         }
     }
+    job.progress.begin(Stage::Building, done, total);
     Ok(())
+}
+
+async fn parts_of(shards: &[Arc<Shard>]) -> u64 {
+    let mut parts = 0;
+    for shard in shards {
+        parts += shard.folded().await.1.len();
+    }
+    u64::try_from(parts).unwrap_or(0)
 }
 
 async fn store_shard(job: Arc<Build>, shard: Arc<Shard>) -> Result<(), ReplayError> {

@@ -3,10 +3,10 @@
 use crate::error::{self, ReplayError};
 use crate::gate::Gate;
 use crate::groups::Groups;
-use crate::progress::Progress;
+use crate::progress::{Progress, Stage};
 use crate::stores::Stores;
 use domain::{Apply, EventRef, Part, ProductId, ProductMeta, Version, log_parts, projection};
-use meta::{GenerationState, Phase, StoredProduct};
+use meta::{GenerationState, StoredProduct};
 use projection::Folding;
 use sqlx::PgConnection;
 use std::collections::HashMap;
@@ -108,7 +108,7 @@ impl Comparison {
     /// Compares every product.
     pub(crate) async fn all(self) -> Result<Compared, ReplayError> {
         let counts = error::primary(primary::table_estimates(&self.stores.primary).await)?;
-        self.progress.begin(Phase::Verifying, 0, counts.products.unsigned_abs());
+        self.progress.begin(Stage::Verifying, 0, counts.products.unsigned_abs());
         // Beside live writers as small as they can be, since it rests only between them.
         let group_parts = if self.gate.is_free() { Groups::of_reviews(WORKERS).parts(counts) } else { 1 };
         let parts: Vec<Part> = log_parts().collect();
@@ -133,7 +133,7 @@ impl Comparison {
         products: &[ProductId],
         against: Against,
     ) -> Result<Compared, ReplayError> {
-        self.progress.begin(Phase::Verifying, 0, u64::try_from(products.len()).unwrap_or(0));
+        self.progress.begin(Stage::Verifying, 0, u64::try_from(products.len()).unwrap_or(0));
         let mut primary = self.stores.connect_primary().await?;
         let mut compared = Compared::default();
         for product_id in products {

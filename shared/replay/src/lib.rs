@@ -30,7 +30,7 @@ pub use error::ReplayError;
 pub use forecast::{Forecast, forecast};
 pub use give_up::{Asked, ask, cancel, prune};
 pub use product::{Rebuilt, rebuild_product};
-pub use progress::{Progress, Waiting};
+pub use progress::{Progress, Stage, Waiting};
 pub use run::{PRODUCTS_AT_ONCE, Plan, Replayed, replay};
 pub use stores::Stores;
 pub use swap::{RolledBack, rollback};

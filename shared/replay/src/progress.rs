@@ -1,9 +1,42 @@
 //! How far work is, for whoever shows it.
 
-use meta::Phase;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
+
+/// What is done at the moment, as far as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Folding or adding up.
+    Building,
+    /// Storing what was folded, part by part, since there are live writers.
+    Storing,
+    /// Folding what came meanwhile.
+    CatchingUp,
+    /// Comparing.
+    Verifying,
+}
+
+impl Stage {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Building => "building",
+            Stage::Storing => "storing",
+            Stage::CatchingUp => "catching-up",
+            Stage::Verifying => "verifying",
+        }
+    }
+
+    /// What is counted.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Stage::Building | Stage::CatchingUp => "events",
+            Stage::Storing => "parts",
+            Stage::Verifying => "products",
+        }
+    }
+}
 
 /// What work under way waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +57,7 @@ pub struct Progress {
     done: AtomicU64,
     total: AtomicU64,
     waiting: AtomicU8,
-    phase: Mutex<Phase>,
+    stage: Mutex<Stage>,
     /// 0 until a replay has begun.
     generation: AtomicI32,
 }
@@ -35,14 +68,14 @@ impl Default for Progress {
             done: AtomicU64::new(0),
             total: AtomicU64::new(0),
             waiting: AtomicU8::new(0),
-            phase: Mutex::new(Phase::Building),
+            stage: Mutex::new(Stage::Building),
             generation: AtomicI32::new(0),
         }
     }
 }
 
 impl Progress {
-    /// Done so far: events while building, products while verifying.
+    /// Done so far of what the stage counts.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
@@ -52,9 +85,9 @@ impl Progress {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// The phase.
-    pub fn phase(&self) -> Phase {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is done.
+    pub fn stage(&self) -> Stage {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it waits for.
@@ -76,8 +109,8 @@ impl Progress {
         self.generation.store(generation, Ordering::Relaxed);
     }
 
-    pub(crate) fn begin(&self, phase: Phase, done: u64, total: u64) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    pub(crate) fn begin(&self, stage: Stage, done: u64, total: u64) {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
         self.done.store(done, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
     }

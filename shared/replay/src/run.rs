@@ -6,7 +6,7 @@ use crate::error::{self, ReplayError};
 use crate::gate::Gate;
 use crate::give_up::{drop_generation, is_cancelled};
 use crate::product::rebuild_in;
-use crate::progress::Progress;
+use crate::progress::{Progress, Stage};
 use crate::stores::Stores;
 use crate::swap::{follows_active, swap_in};
 use crate::throttle::Throttle;
@@ -217,7 +217,7 @@ impl Run {
         let parts: Vec<Part> = log_parts().filter(|part| built.iter().all(|c| c.part != *part)).collect();
         let total = self.replay.total().unsigned_abs();
         let left: i64 = parts.iter().map(|part| self.replay.targets[part.index()].0).sum();
-        self.progress.begin(Phase::Building, total.saturating_sub(left.unsigned_abs()), total);
+        self.progress.begin(Stage::Building, total.saturating_sub(left.unsigned_abs()), total);
         if parts.is_empty() {
             return Ok(building);
         }
@@ -248,7 +248,7 @@ impl Run {
             let behind = self.behind_the_log().await?;
             let left: i64 = behind.values().map(|(at, head)| head.0 - at.0).sum();
             total = left.max(total);
-            self.progress.begin(Phase::CatchingUp, (total - left).unsigned_abs(), total.unsigned_abs());
+            self.progress.begin(Stage::CatchingUp, (total - left).unsigned_abs(), total.unsigned_abs());
             let last = left <= HAND_OVER_EVENTS_MAX;
             if left == 0 || (last && !self.plan.fresh) {
                 break;

@@ -372,8 +372,15 @@ async fn behind_live_writers_it_takes_small_bites_and_comes_to_its_end() {
     let busy = world.busy_writer(latency).await;
     let projector = world.projector();
     let throttled = Plan { throttle: Some(Throttle::new(Duration::from_millis(20))), ..plan(Source::Both) };
-    let replayed = replay(&world.stores, &throttled, &Arc::default()).await.unwrap();
-    assert_eq!(replayed.compared.differing, 0);
+    let (stores, progress) = (world.stores.clone(), Arc::new(replay::Progress::default()));
+    let shown = progress.clone();
+    let work = tokio::spawn(async move { replay(&stores, &throttled, &progress).await });
+    eventually("it stores part by part", || async {
+        let (stage, done, total) = (shown.stage(), shown.done(), shown.total());
+        (stage == replay::Stage::Storing && (1..64).contains(&done)).then(|| assert_eq!(total, 64))
+    })
+    .await;
+    assert_eq!(work.await.unwrap().unwrap().compared.differing, 0);
     projector.stop().await;
     busy.stop().await;
 }

@@ -3,8 +3,7 @@
 use super::pace::Pace;
 use crate::{progress, say};
 use indicatif::ProgressBar;
-use meta::Phase;
-use replay::{Progress, Waiting};
+use replay::{Progress, Stage, Waiting};
 use std::future::Future;
 use std::io::IsTerminal as _;
 use std::pin::pin;
@@ -16,13 +15,9 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// Does `work` and shows meanwhile how far it is.
-pub(crate) async fn shown<T>(
-    progress: &Arc<Progress>,
-    unit: &'static str,
-    work: impl Future<Output = T>,
-) -> T {
+pub(crate) async fn shown<T>(progress: &Arc<Progress>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
-    let mut shower = Shower::new(unit);
+    let mut shower = Shower::new();
     let mut ticks = tokio::time::interval(DRAW_EVERY);
     loop {
         tokio::select! {
@@ -36,66 +31,65 @@ pub(crate) async fn shown<T>(
 }
 
 struct Shower {
-    unit: &'static str,
     bar: Option<ProgressBar>,
     pace: Pace,
     line_at: Option<Instant>,
 }
 
 impl Shower {
-    fn new(unit: &'static str) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| progress::items("", unit, 0));
-        Shower { unit, bar, pace: Pace::default(), line_at: None }
+    fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| progress::items("", "", 0));
+        Shower { bar, pace: Pace::default(), line_at: None }
     }
 
     fn show(&mut self, progress: &Progress) {
-        let phase = progress.phase();
+        let stage = progress.stage();
         if progress.total() == 0 {
             return;
         }
-        if self.pace.phase() != Some(phase) {
+        if self.pace.stage() != Some(stage) {
             self.end(progress);
             self.pace.look(progress);
             self.line_at = None;
             if let Some(bar) = &self.bar {
                 bar.reset();
-                bar.set_prefix(if phase == Phase::Verifying { "products" } else { self.unit });
+                bar.set_prefix(stage.unit());
             }
         }
         match &self.bar {
             Some(bar) => {
                 bar.set_length(progress.total());
                 bar.set_position(progress.done());
-                bar.set_message(doing(phase, progress.waiting()));
+                bar.set_message(doing(stage, progress.waiting()));
             }
             None if self.line_at.is_none_or(|at| at.elapsed() >= LINE_EVERY) => {
                 self.line_at = Some(Instant::now());
-                say::note(self.line(progress, phase));
+                say::note(self.line(progress, stage));
             }
             None => {}
         }
     }
 
-    /// Says how a phase ended; a bar goes away.
+    /// Says how a stage ended; a bar goes away.
     fn end(&self, progress: &Progress) {
-        match (&self.bar, self.pace.phase()) {
+        match (&self.bar, self.pace.stage()) {
             (Some(bar), _) => bar.set_position(bar.length().unwrap_or(0)),
-            (None, Some(phase)) if progress.phase() == phase => say::note(self.line(progress, phase)),
+            (None, Some(stage)) if progress.stage() == stage => say::note(self.line(progress, stage)),
             _ => {}
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    fn line(&self, progress: &Progress, phase: Phase) -> String {
+    fn line(&self, progress: &Progress, stage: Stage) -> String {
         let (done, total) = (progress.done(), progress.total());
-        let unit = if phase == Phase::Verifying { "products" } else { self.unit };
+        let unit = stage.unit();
         let rate = self.pace.per_second(progress);
         let left =
             self.pace.seconds_left(progress).map(|left| format!(", {left:.0} s left")).unwrap_or_default();
         let percent = done as f64 * 100.0 / total.max(1) as f64;
         format!(
             "{}: {done} of {total} {unit} ({percent:.0} %), {rate:.0} {unit}/s{left}",
-            doing(phase, progress.waiting())
+            doing(stage, progress.waiting())
         )
     }
 }
@@ -109,11 +103,13 @@ impl Drop for Shower {
 }
 
 /// What is done at the moment, in words.
-pub(crate) const fn doing(phase: Phase, waiting: Waiting) -> &'static str {
-    match (waiting, phase) {
+pub(crate) const fn doing(stage: Stage, waiting: Waiting) -> &'static str {
+    match (waiting, stage) {
         (Waiting::Paused, _) => "paused",
         (Waiting::Stopped, _) => "waiting, live writes take longer than --max-write-p99",
-        (Waiting::Throttled, Phase::Building) => "building, behind live writers",
-        (_, phase) => phase.name(),
+        (Waiting::Throttled, Stage::Building) => "building, behind live writers",
+        (Waiting::Throttled, Stage::Storing) => "storing, behind live writers",
+        (Waiting::Throttled, Stage::Verifying) => "verifying, behind live writers",
+        (_, stage) => stage.name(),
     }
 }

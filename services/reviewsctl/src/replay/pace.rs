@@ -1,44 +1,43 @@
 //! How fast work goes, from how far it is: for people on a terminal and for the admin API.
 
-use meta::Phase;
-use replay::Progress;
+use replay::{Progress, Stage};
 use std::time::Instant;
 
-/// Where a phase began here.
+/// Where a stage began here.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    phase: Option<Phase>,
+    stage: Option<Stage>,
     /// When, and with how much done.
     from: (Instant, u64),
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { phase: None, from: (Instant::now(), 0) }
+        Pace { stage: None, from: (Instant::now(), 0) }
     }
 }
 
 impl Pace {
-    /// The phase that was looked at last.
-    pub(crate) const fn phase(&self) -> Option<Phase> {
-        self.phase
+    /// The stage that was looked at last.
+    pub(crate) const fn stage(&self) -> Option<Stage> {
+        self.stage
     }
 
-    /// Takes note of a phase that begins; nothing is known before there is something to do.
+    /// Takes note of a stage that begins; nothing is known before there is something to do.
     pub(crate) fn look(&mut self, progress: &Progress) {
-        let phase = progress.phase();
-        if progress.total() > 0 && self.phase != Some(phase) {
-            *self = Pace { phase: Some(phase), from: (Instant::now(), progress.done()) };
+        let stage = progress.stage();
+        if progress.total() > 0 && self.stage != Some(stage) {
+            *self = Pace { stage: Some(stage), from: (Instant::now(), progress.done()) };
         }
     }
 
-    /// Done in a second, since the phase began here.
+    /// Done in a second, since the stage began here.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub(crate) fn per_second(&self, progress: &Progress) -> f64 {
         progress.done().saturating_sub(self.from.1) as f64 / self.from.0.elapsed().as_secs_f64().max(0.001)
     }
 
-    /// Until the phase ends, at this rate; `None` when nobody can tell, or nothing is left.
+    /// Until the stage ends, at this rate; `None` when nobody can tell, or nothing is left.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub(crate) fn seconds_left(&self, progress: &Progress) -> Option<f64> {
         let (rate, left) = (self.per_second(progress), progress.total().saturating_sub(progress.done()));

@@ -3,7 +3,6 @@
 use super::answer::problem;
 use crate::replay::{Pace, doing};
 use contract::Problem;
-use meta::Phase;
 use replay::Progress;
 use serde::Serialize;
 use std::future::Future;
@@ -111,16 +110,16 @@ impl<T: Clone + Send + 'static> Job<T> {
         }
     }
 
-    /// How far it is; `None` when it has ended. `unit`: what is counted before products are compared.
-    pub(crate) fn now(&self, unit: &'static str) -> Option<Now> {
+    /// How far it is; `None` when it has ended.
+    pub(crate) fn now(&self) -> Option<Now> {
         if !self.is_under_way() {
             return None;
         }
         let (progress, pace) = (&*self.progress, held(&self.pace));
-        let phase = progress.phase();
+        let stage = progress.stage();
         Some(Now {
-            doing: if progress.total() == 0 { "beginning" } else { doing(phase, progress.waiting()) },
-            unit: if phase == Phase::Verifying { "products" } else { unit },
+            doing: if progress.total() == 0 { "beginning" } else { doing(stage, progress.waiting()) },
+            unit: stage.unit(),
             done: progress.done(),
             total: progress.total(),
             per_second: pace.per_second(progress),
@@ -133,9 +132,9 @@ impl<T: Clone + Send + 'static> Job<T> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Progress)]
 pub(crate) struct Now {
-    /// The phase, or what it waits for.
+    /// What it does, or what it waits for.
     doing: &'static str,
-    /// What is counted: `events` or `products`.
+    /// What is counted: `events`, `parts` or `products`.
     unit: &'static str,
     done: u64,
     /// Exact, in this phase.

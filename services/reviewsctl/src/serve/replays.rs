@@ -70,7 +70,7 @@ impl ReplayNow {
             Some(Ok(replayed)) => (Some(replayed), None),
             Some(Err(problem)) => (None, Some(problem)),
         };
-        ReplayNow { replay, progress: job.and_then(|job| job.now("events")), result, failure }
+        ReplayNow { replay, progress: job.and_then(|job| job.now()), result, failure }
     }
 }
 

@@ -55,7 +55,7 @@ impl Verification {
             Some(Ok(verified)) => ("ended", Some(verified), None),
             Some(Err(problem)) => ("failed", None, Some(problem)),
         };
-        Verification { state, progress: job.now("products"), result, failure }
+        Verification { state, progress: job.now(), result, failure }
     }
 }
 

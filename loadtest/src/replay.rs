@@ -29,7 +29,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// Most pairs of such windows; the replay is then killed, and gone on with unthrottled
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=60))]
     pairs: u32,
     /// Live writes a second
     #[arg(long, default_value_t = 500)]

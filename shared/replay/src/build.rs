@@ -1,5 +1,6 @@
-//! Filling a generation: groups of parts, each folded or added up in memory and stored in one transaction with
-//! its checkpoints. A group is there whole or not at all, so whoever comes after a kill does those that are not.
+//! Filling a generation: groups of parts, each folded or added up in memory and then stored, some parts or one in a
+//! transaction with their checkpoints. A part is there whole or not at all, so whoever comes after a kill does those
+//! that are not.
 
 use crate::error::{self, ReplayError};
 use crate::fold_log::{Shard, fold_log};

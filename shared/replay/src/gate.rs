@@ -6,13 +6,17 @@ use crate::progress::{Progress, Waiting};
 use crate::stores::Stores;
 use crate::throttle::{Pace, Throttle};
 use meta::Wanted;
+use postgres::in_time;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 /// How often it is asked what is wanted, and how long live commands take.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Longest wait for an answer to that.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pieces of a rest: the pace may change during it.
 const REST_PIECE: Duration = Duration::from_millis(50);
 
@@ -22,13 +26,37 @@ pub(crate) struct Gate {
     state: watch::Sender<State>,
     progress: Arc<Progress>,
     generation: i32,
+    looker: Option<Arc<Looker>>,
     looking: Option<JoinHandle<()>>,
+    /// Nothing is done at the moment, as long as the pace asks for it.
+    rests: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct State {
     wanted: Wanted,
     pace: Pace,
+}
+
+/// Looks at what is wanted of a replay.
+#[derive(Debug)]
+struct Looker {
+    stores: Stores,
+    generation: i32,
+    state: watch::Sender<State>,
+    /// One look at a time: an older one must not overwrite what a newer one saw.
+    turn: Mutex<()>,
+}
+
+impl Looker {
+    async fn look(&self) {
+        let _turn = self.turn.lock().await;
+        // A store that is away fails the work itself, with its reason.
+        let wanted = in_time(LOOK_TIMEOUT, meta::wanted(&self.stores.meta, self.generation)).await;
+        if let Ok(wanted) = wanted {
+            self.state.send_modify(|state| state.wanted = wanted);
+        }
+    }
 }
 
 impl Gate {
@@ -57,21 +85,30 @@ impl Gate {
         mut throttle: Option<Throttle>,
         progress: Arc<Progress>,
     ) -> Self {
-        let pace = pace(stores, &mut throttle).await;
+        let pace = pace(stores, &mut throttle, true).await;
+        let rests = Arc::new(AtomicBool::new(false));
         let state = watch::Sender::new(State { wanted: Wanted::Run, pace });
-        let looking = tokio::spawn(look(stores.clone(), generation, throttle, state.clone()));
-        Gate { state, progress, generation: generation.unwrap_or(0), looking: Some(looking) }
+        let looker = generation.map(|generation| {
+            let (stores, state) = (stores.clone(), state.clone());
+            Arc::new(Looker { stores, generation, state, turn: Mutex::default() })
+        });
+        let looking = look(stores.clone(), looker.clone(), throttle, rests.clone(), state.clone());
+        let looking = Some(tokio::spawn(looking));
+        Gate { state, progress, generation: generation.unwrap_or(0), looker, looking, rests }
     }
 
     /// A gate that is always open.
     pub(crate) fn open(progress: Arc<Progress>) -> Self {
-        let state = watch::Sender::new(State { wanted: Wanted::Run, pace: Pace::FULL });
-        Gate { state, progress, generation: 0, looking: None }
+        let state = watch::Sender::new(State { wanted: Wanted::Run, pace: Pace::Full });
+        Gate { state, progress, generation: 0, looker: None, looking: None, rests: Arc::default() }
     }
 
-    /// Takes note of what is wanted before the next look, so that a phase does not begin against it.
-    pub(crate) fn hear(&self, wanted: Wanted) {
-        self.state.send_modify(|state| state.wanted = wanted);
+    /// Looks now what is wanted, so that a phase does not begin against it, and waits while it is a pause.
+    pub(crate) async fn look_and_pass(&self) -> Result<(), ReplayError> {
+        if let Some(looker) = &self.looker {
+            looker.look().await;
+        }
+        self.pass().await
     }
 
     /// Waits while a pause is wanted, and for all workers but the first while somebody writes, as long as there
@@ -90,7 +127,7 @@ impl Gate {
         loop {
             match self.state.borrow().wanted {
                 Wanted::Run => {
-                    self.progress.wait(Waiting::No);
+                    self.progress.no_longer_paused();
                     return Ok(());
                 }
                 Wanted::Cancel => return Err(ReplayError::Cancelled(self.generation)),
@@ -114,21 +151,25 @@ impl Gate {
         let mut rested = Duration::ZERO;
         loop {
             let State { wanted, pace } = *self.state.borrow();
-            let rest = pace.rest_after(worked).min(most);
-            if wanted != Wanted::Run || rested >= rest {
+            let asked = pace.rest_after(worked);
+            if wanted != Wanted::Run || rested >= asked.min(most) {
                 break;
             }
-            let stops = pace.stops() && most == Duration::MAX;
+            let hurries = asked > most;
+            let stops = pace == Pace::Stop && !hurries;
             self.progress.wait(if stops { Waiting::Stopped } else { Waiting::Throttled });
-            tokio::time::sleep(REST_PIECE.min(rest.saturating_sub(rested))).await;
+            self.rests.store(!hurries, Ordering::Relaxed);
+            tokio::time::sleep(REST_PIECE.min(asked.min(most).saturating_sub(rested))).await;
             rested += REST_PIECE;
         }
+        self.rests.store(false, Ordering::Relaxed);
+        self.progress.wait(Waiting::No);
         self.pass().await
     }
 
     /// Whether nobody writes at the moment.
     pub(crate) fn is_free(&self) -> bool {
-        self.state.borrow().pace == Pace::FULL
+        self.state.borrow().pace == Pace::Full
     }
 
     /// Events that a range of each of so many parts may have, so that its work ends soon where writers are busy.
@@ -147,31 +188,31 @@ impl Drop for Gate {
 
 async fn look(
     stores: Stores,
-    generation: Option<i32>,
+    looker: Option<Arc<Looker>>,
     mut throttle: Option<Throttle>,
-    sender: watch::Sender<State>,
+    rests: Arc<AtomicBool>,
+    state: watch::Sender<State>,
 ) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     loop {
         looks.tick().await;
-        // A store that is away fails the work itself, with its reason.
-        let wanted = match generation {
-            Some(generation) => meta::wanted(&stores.meta, generation).await,
-            None => Ok(Wanted::Run),
-        };
-        let wanted = wanted.unwrap_or(sender.borrow().wanted);
-        // How long commands take while nothing is done says nothing of the work.
-        let pace = match wanted {
-            Wanted::Pause => sender.borrow().pace,
-            _ => pace(&stores, &mut throttle).await,
-        };
-        sender.send_replace(State { wanted, pace });
+        if let Some(looker) = &looker {
+            looker.look().await;
+        }
+        // A pause must not look like a rest that was long enough.
+        if state.borrow().wanted != Wanted::Pause {
+            let pace = pace(&stores, &mut throttle, rests.load(Ordering::Relaxed)).await;
+            state.send_modify(|state| state.pace = pace);
+        }
     }
 }
 
-async fn pace(stores: &Stores, throttle: &mut Option<Throttle>) -> Pace {
+async fn pace(stores: &Stores, throttle: &mut Option<Throttle>, rests: bool) -> Pace {
     match throttle {
-        None => Pace::FULL,
-        Some(throttle) => throttle.pace(primary::write_latency(&stores.primary).await.ok()),
+        None => Pace::Full,
+        Some(throttle) => {
+            let latency = in_time(LOOK_TIMEOUT, primary::write_latency(&stores.primary)).await;
+            throttle.pace(latency.ok(), rests)
+        }
     }
 }

@@ -119,6 +119,13 @@ impl Progress {
         self.done.fetch_add(done, Ordering::Relaxed);
     }
 
+    /// Ends a pause, and leaves alone what others wait for.
+    pub(crate) fn no_longer_paused(&self) {
+        if self.waiting() == Waiting::Paused {
+            self.wait(Waiting::No);
+        }
+    }
+
     pub(crate) fn wait(&self, waiting: Waiting) {
         let waiting = match waiting {
             Waiting::No => 0,

@@ -193,6 +193,8 @@ impl Run {
         if !self.plan.swap {
             return Ok((building, None, compared));
         }
+        // The last moment to hear of a pause.
+        self.gate.look_and_pass().await?;
         let took = swap_in(&self.stores, active, generation, SwapReason::Replay, self.plan.fresh).await?;
         self.enter(Phase::Swapped, PhaseResult { swap: Some(took), ..PhaseResult::default() }).await?;
         Ok((building, Some(took), compared))
@@ -205,8 +207,7 @@ impl Run {
     /// Enters a phase that may be long, unless it is to wait first.
     async fn begin_phase(&self, phase: Phase) -> Result<(), ReplayError> {
         self.enter(phase, PhaseResult::default()).await?;
-        self.gate.hear(error::meta(meta::wanted(&self.stores.meta, self.replay.generation).await)?);
-        self.gate.pass().await
+        self.gate.look_and_pass().await
     }
 
     /// Builds the parts that are not built yet. Returns how long building took in all.

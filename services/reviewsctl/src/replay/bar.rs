@@ -45,6 +45,9 @@ impl Shower {
     fn show(&mut self, progress: &Progress) {
         let stage = progress.stage();
         if progress.total() == 0 {
+            if progress.waiting() == Waiting::Paused {
+                self.paused_before(stage);
+            }
             return;
         }
         if self.pace.stage() != Some(stage) {
@@ -70,7 +73,20 @@ impl Shower {
         }
     }
 
-    /// Says how a stage ended; a bar goes away.
+    /// Says that a stage waits to begin.
+    fn paused_before(&mut self, stage: Stage) {
+        let paused = doing(stage, Waiting::Paused);
+        match &self.bar {
+            Some(bar) => bar.set_message(paused),
+            None if self.line_at.is_none_or(|at| at.elapsed() >= LINE_EVERY) => {
+                self.line_at = Some(Instant::now());
+                say::note(paused);
+            }
+            None => {}
+        }
+    }
+
+    /// Says how the last stage ended; a bar goes away.
     fn end(&self, progress: &Progress) {
         match (&self.bar, self.pace.stage()) {
             (Some(bar), _) => bar.set_position(bar.length().unwrap_or(0)),

@@ -3,7 +3,7 @@
 use super::answer::problem;
 use crate::replay::{Pace, doing};
 use contract::Problem;
-use replay::Progress;
+use replay::{Progress, Waiting};
 use serde::Serialize;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -118,7 +118,10 @@ impl<T: Clone + Send + 'static> Job<T> {
         let (progress, pace) = (&*self.progress, held(&self.pace));
         let stage = progress.stage();
         Some(Now {
-            doing: if progress.total() == 0 { "beginning" } else { doing(stage, progress.waiting()) },
+            doing: match (progress.total(), progress.waiting()) {
+                (0, Waiting::No) => "beginning",
+                (_, waiting) => doing(stage, waiting),
+            },
             unit: stage.unit(),
             done: progress.done(),
             total: progress.total(),

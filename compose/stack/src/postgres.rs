@@ -17,6 +17,10 @@ use crate::ui;
 /// The role that owns both databases; `reviewsctl migrate` works as it and makes all others.
 pub(crate) const OWNER: &str = "reviews_owner";
 
+/// Bounds of a server's memory for pages.
+const SHARED_BUFFERS_MIN_MB: u64 = 128;
+const SHARED_BUFFERS_MAX_MB: u64 = 2048;
+
 /// The database on a server.
 pub(crate) fn database(role: Role) -> &'static str {
     if role == Role::Meta { "meta" } else { "reviews" }
@@ -55,8 +59,19 @@ fn own_settings(stack: &Stack, role: Role) -> String {
     if stack.state.kind == Kind::Test {
         // Tests kill processes, not the machine: what the kernel has been given is safe from that.
         text.push_str("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n");
+    } else {
+        // Tests run several pairs of servers at once, in the little that the shared file allows.
+        let info = rustix::system::sysinfo();
+        let memory = info.totalram * u64::from(info.mem_unit);
+        text.push_str(&format!("shared_buffers = {}MB\n", shared_buffers_mb(memory)));
     }
     text
+}
+
+/// Memory for pages of each of the two servers: together a quarter of the machine's. Bounded, since the operating
+/// system's cache serves what is more, and the services need some too.
+fn shared_buffers_mb(memory_bytes: u64) -> u64 {
+    (memory_bytes / 8 / (1 << 20)).clamp(SHARED_BUFFERS_MIN_MB, SHARED_BUFFERS_MAX_MB)
 }
 
 /// A value between single quotes, in a configuration file or in SQL.
@@ -232,5 +247,11 @@ mod tests {
     fn paths_survive_a_url_and_a_configuration_file() {
         assert_eq!(url_encoded("/tmp/it's here/ä&b"), "/tmp/it%27s%20here/%C3%A4%26b");
         assert_eq!(quoted("/tmp/it's"), "/tmp/it''s");
+    }
+
+    #[test]
+    fn two_servers_take_a_quarter_of_the_memory_within_bounds() {
+        let mb = [0_u64, 1, 4, 8, 24, 1024].map(|gib| shared_buffers_mb(gib << 30));
+        assert_eq!(mb, [128, 128, 512, 1024, 2048, 2048]);
     }
 }

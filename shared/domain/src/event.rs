@@ -1,5 +1,6 @@
 //! What can happen to a product, as the log keeps it for ever.
 
+use crate::posted_json::read_posted;
 use crate::{CharacteristicId, Rating, ReviewId, Values};
 use serde::{Deserialize, Serialize};
 
@@ -108,17 +109,19 @@ impl Event {
             problem: problem.to_string(),
         };
         let review = |payload| serde_json::from_str(payload).map(|r: Review| r.review_id).map_err(wrong);
+        let posted =
+            |payload| read_posted(payload).map_or_else(|| serde_json::from_str(payload).map_err(wrong), Ok);
         Ok(match event_type {
             "CharacteristicsDefined.v1" => {
                 let Characteristics { characteristics } = serde_json::from_str(payload).map_err(wrong)?;
                 Event::CharacteristicsDefined { characteristics }
             }
-            "ReviewPosted.v1" => Event::ReviewPosted(serde_json::from_str(payload).map_err(wrong)?),
+            "ReviewPosted.v1" => Event::ReviewPosted(posted(payload)?),
             "ReviewMarkedHelpful.v1" => Event::ReviewMarkedHelpful { review_id: review(payload)? },
             "ReviewReported.v1" => Event::ReviewReported { review_id: review(payload)? },
             "ReviewHelpfulTakenBack.v1" => Event::ReviewHelpfulTakenBack { review_id: review(payload)? },
             "ReviewReportTakenBack.v1" => Event::ReviewReportTakenBack { review_id: review(payload)? },
-            "ReviewErased.v1" => Event::ReviewErased(serde_json::from_str(payload).map_err(wrong)?),
+            "ReviewErased.v1" => Event::ReviewErased(posted(payload)?),
             unknown => return Err(EventUnreadable::UnknownType(unknown.to_owned())),
         })
     }

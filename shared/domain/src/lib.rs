@@ -7,6 +7,7 @@ mod ids;
 mod listed_review;
 mod log_event;
 mod new_review;
+mod posted_json;
 mod product_meta;
 mod projection;
 mod values;

@@ -76,16 +76,17 @@ pub async fn store_products(
     let stars = |n: usize| products.iter().map(|p| p.meta.ratings[n]).collect::<Vec<i64>>();
     let no: Vec<i64> = products.iter().map(|p| p.meta.recommended_false).collect();
     let yes: Vec<i64> = products.iter().map(|p| p.meta.recommended_true).collect();
-    let characteristics: Vec<Json<&[CharacteristicMeta]>> =
-        products.iter().map(|p| Json(p.meta.characteristics.as_slice())).collect();
+    let text = |p: &&StoredProduct| serde_json::to_string(&p.meta.characteristics);
+    let characteristics: Result<Vec<String>, _> = products.iter().map(text).collect();
+    let characteristics = characteristics.map_err(|e| sqlx::Error::Encode(e.into()))?;
     let parked: Vec<bool> = products.iter().map(|p| p.parked).collect();
     sqlx::query!(
         "-- product_meta.store
         INSERT INTO product_meta (generation, part, product_id, version, rating_1, rating_2, rating_3, rating_4, rating_5,
                                   recommended_false, recommended_true, characteristics, parked)
-        SELECT $1, p.product_id % 64, p.product_id, p.version, p.r1, p.r2, p.r3, p.r4, p.r5, p.no, p.yes, p.ch, p.parked
+        SELECT $1, p.product_id % 64, p.product_id, p.version, p.r1, p.r2, p.r3, p.r4, p.r5, p.no, p.yes, p.ch::json, p.parked
         FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-                    $9::bigint[], $10::bigint[], $11::jsonb[], $12::boolean[])
+                    $9::bigint[], $10::bigint[], $11::text[], $12::boolean[])
              AS p (product_id, version, r1, r2, r3, r4, r5, no, yes, ch, parked)
         ORDER BY p.product_id
         ON CONFLICT (generation, part, product_id) DO UPDATE SET
@@ -103,7 +104,7 @@ pub async fn store_products(
         &stars(4),
         &no,
         &yes,
-        &characteristics as &[Json<&[CharacteristicMeta]>],
+        &characteristics,
         &parked,
     )
     .execute(connection)
@@ -156,7 +157,7 @@ fn write_product(
     rows.bigint(meta.recommended_true);
     json.clear();
     serde_json::to_writer(&mut *json, &meta.characteristics).map_err(|e| sqlx::Error::Encode(e.into()))?;
-    rows.jsonb(json);
+    rows.json(json);
     rows.boolean(*parked);
     Ok(())
 }
@@ -198,7 +199,7 @@ fn read_product(row: &mut BinaryRow<'_>) -> Result<StoredProduct, sqlx::Error> {
         ratings: [row.bigint()?, row.bigint()?, row.bigint()?, row.bigint()?, row.bigint()?],
         recommended_false: row.bigint()?,
         recommended_true: row.bigint()?,
-        characteristics: serde_json::from_slice(row.jsonb()?)
+        characteristics: serde_json::from_str(row.text()?)
             .map_err(|e| unfit("product_meta", "characteristics", id, e))?,
     };
     Ok(StoredProduct { product_id, meta, parked: row.boolean()? })

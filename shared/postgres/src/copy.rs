@@ -84,12 +84,9 @@ impl BinaryRows {
         self.bigint(at.timestamp_micros() - POSTGRES_EPOCH_US);
     }
 
-    /// A jsonb, given as JSON text.
-    pub fn jsonb(&mut self, text: &[u8]) {
-        let length = i32::try_from(text.len() + 1).unwrap_or(i32::MAX);
-        self.0.extend_from_slice(&length.to_be_bytes());
-        self.0.push(JSONB_VERSION);
-        self.0.extend_from_slice(text);
+    /// A json, given as its text.
+    pub fn json(&mut self, text: &[u8]) {
+        self.value(text);
     }
 
     /// What there is so far, to be sent before the rest.
@@ -250,7 +247,7 @@ mod tests {
             rows.bigint(number);
             rows.text(&text);
             rows.boolean(boolean);
-            rows.jsonb(&json);
+            rows.value(&[&[JSONB_VERSION], &json[..]].concat());
             messages.push(Bytes::from(std::mem::take(&mut rows.0)));
         }
         messages.push(Bytes::from_static(&TRAILER));

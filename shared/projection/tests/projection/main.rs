@@ -362,7 +362,7 @@ async fn what_the_database_does_not_take_parks_its_product_and_no_other() {
 async fn a_character_that_no_column_holds_is_the_fault_of_its_event_and_of_none_after_it() {
     let stores = stores().await;
     stores.write(20).await;
-    // JSON may say U+0000, which the column of meta cannot hold.
+    // JSON may say U+0000, which no text of the databases can hold.
     let payload = r#"{"characteristics":[{"id":777,"name":"a\u0000b"}]}"#;
     stores.append(7, "CharacteristicsDefined.v1", payload).await;
     let (part, head) = (product(7).part(), primary::log_heads(&stores.log).await.unwrap()[7]);

@@ -2,8 +2,15 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool that tells what it measured")]
 
+mod bare;
+mod drive;
+mod headline;
 mod replay;
+mod report;
+mod run;
+mod scenario;
 mod stack;
+mod traffic;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -18,17 +25,30 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Requests of one kind to a stack that runs: rates, latencies, errors, and whether answers are as fresh as they must be
+    Run(run::RunArgs),
+    /// The load tests of the article that the project descends from, their ceilings, and writes, on a stack of its own
+    Headline(headline::HeadlineArgs),
     /// Replay, snapshot rebuild, verification and swap, against their ceilings, alone and beside live traffic
     Replay(replay::ReplayArgs),
     /// Fill an empty stack as the measurements do
     Seed(replay::SeedArgs),
+    /// Answer everything alike: the readers that a ceiling is measured with
+    #[command(hide = true)]
+    AnswerByHeart {
+        #[arg(long)]
+        port: u16,
+    },
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args).await,
+        Command::Headline(args) => headline::run(&args).await,
         Command::Replay(args) => replay::run(&args).await,
         Command::Seed(args) => replay::seed(&args).await,
+        Command::AnswerByHeart { port } => bare::answer_by_heart(port).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,9 +10,6 @@ use live::{Reads, Windows, Writes};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Longest wait for the projector to have folded what was seeded.
-const CAUGHT_UP_TIMEOUT: Duration = Duration::from_secs(300);
-
 /// Arguments of `loadtest replay`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArgs {
@@ -62,7 +59,7 @@ pub(crate) async fn seed(args: &SeedArgs) -> Result<()> {
     if !args.log_only {
         seed::reviews(&stack.primary).await?;
     }
-    caught_up(&stack).await
+    stack.caught_up().await
 }
 
 /// Measures, and prints a table.
@@ -88,7 +85,7 @@ pub(crate) async fn run(args: &ReplayArgs) -> Result<()> {
 async fn log(args: &ReplayArgs) -> Result<()> {
     let stack = Stack::up(&args.data, args.port)?;
     seed::log(&stack.primary, 100_000, 1_900_000).await?;
-    caught_up(&stack).await?;
+    stack.caught_up().await?;
     let (mut copy, mut seconds, mut rate, mut best) = (f64::MAX, f64::MAX, 0.0, None);
     for _ in 0..args.rounds {
         copy = copy.min(ceiling::copy_out(&stack.primary).await?.as_secs_f64());
@@ -115,7 +112,7 @@ async fn log(args: &ReplayArgs) -> Result<()> {
     println!("| the same, memory of the tool | {:.0} MiB | | |", ran.peak_mib);
 
     seed::one_product(&stack.primary, 200_000, 40_000).await?;
-    caught_up(&stack).await?;
+    stack.caught_up().await?;
     let mut one = f64::MAX;
     for _ in 0..args.rounds {
         let ran = stack.reviewsctl(&["replay", "--product", "200000", "--json"]).await?;
@@ -130,7 +127,7 @@ async fn snapshot(args: &ReplayArgs) -> Result<()> {
     let stack = Stack::up(&args.data, args.port)?;
     seed::log(&stack.primary, 100_000, 1_000_000).await?;
     seed::reviews(&stack.primary).await?;
-    caught_up(&stack).await?;
+    stack.caught_up().await?;
     let (mut sql, mut seconds, mut verify) = (f64::MAX, f64::MAX, f64::MAX);
     for _ in 0..args.rounds {
         sql = sql.min(ceiling::one_statement(&stack.primary).await?.as_secs_f64());
@@ -153,7 +150,7 @@ async fn live(args: &ReplayArgs) -> Result<()> {
     let stack = Stack::up(&args.data, args.port)?;
     seed::log(&stack.primary, live::PRODUCTS, 100_000).await?;
     seed::reviews(&stack.primary).await?;
-    caught_up(&stack).await?;
+    stack.caught_up().await?;
     let window = Duration::from_secs(args.seconds);
     let (writes, reads) = (Writes::start(&stack.front, args.writes), Reads::start(&stack.front));
     // The services and their connections warm up.
@@ -225,7 +222,7 @@ async fn live(args: &ReplayArgs) -> Result<()> {
 async fn memory(args: &ReplayArgs) -> Result<()> {
     let stack = Stack::up(&args.data, args.port)?;
     seed::log(&stack.primary, 1_000_000, 1_000_000).await?;
-    caught_up(&stack).await?;
+    stack.caught_up().await?;
     let ran = stack.reviewsctl(&["replay", "--source", "log", "--unthrottled", "--json"]).await?;
     println!(
         "| memory of the tool, 1,000,000 products, {:.0} events | {:.0} MiB | {:.0} events/s | |",
@@ -233,20 +230,6 @@ async fn memory(args: &ReplayArgs) -> Result<()> {
         ran.peak_mib,
         number(&ran, "events_per_second")?
     );
-    Ok(())
-}
-
-async fn caught_up(stack: &Stack) -> Result<()> {
-    let timeout = CAUGHT_UP_TIMEOUT.as_secs().to_string();
-    let waited = stack.reviewsctl(&["status", "--json", "--wait", "--timeout", &timeout]).await;
-    // Only that meta has everything matters here.
-    waited
-        .map(|_| ())
-        .or_else(|error| if error.to_string().contains("failed: }") { Ok(()) } else { Err(error) })?;
-    // What was written in bulk is cleaned now and not while something is measured.
-    sqlx::raw_sql("VACUUM ANALYZE").execute(&stack.primary).await?;
-    sqlx::raw_sql("VACUUM ANALYZE").execute(&stack.meta).await?;
-    sqlx::raw_sql("CHECKPOINT").execute(&stack.primary).await.ok();
     Ok(())
 }
 

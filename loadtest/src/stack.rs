@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const BIN_DIR: &str = "LOADTEST_BIN_DIR";
 /// Longest run of `reviewsctl`: what takes longer will not end.
 const RUN_TIMEOUT: Duration = Duration::from_secs(900);
+/// Longest wait for the projector to have folded what was written.
+const CAUGHT_UP_TIMEOUT: Duration = Duration::from_secs(300);
 /// How often a child's memory is looked at; its peak only rises.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -104,6 +106,20 @@ impl Stack {
         ensure!(ended.success(), "reviewsctl {} failed: {last}", args.join(" "));
         let json = serde_json::from_str(last).unwrap_or(serde_json::Value::Null);
         Ok(Ran { json, took: began.elapsed(), peak_mib: peak })
+    }
+
+    /// Waits until meta has everything, and cleans now what was written in bulk, not while something is measured.
+    pub(crate) async fn caught_up(&self) -> Result<()> {
+        let timeout = CAUGHT_UP_TIMEOUT.as_secs().to_string();
+        let waited = self.reviewsctl(&["status", "--json", "--wait", "--timeout", &timeout]).await;
+        // Only that meta has everything matters here.
+        waited
+            .map(|_| ())
+            .or_else(|error| if error.to_string().contains("failed: }") { Ok(()) } else { Err(error) })?;
+        sqlx::raw_sql("VACUUM ANALYZE").execute(&self.primary).await?;
+        sqlx::raw_sql("VACUUM ANALYZE").execute(&self.meta).await?;
+        sqlx::raw_sql("CHECKPOINT").execute(&self.primary).await.ok();
+        Ok(())
     }
 }
 

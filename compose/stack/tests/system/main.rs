@@ -21,6 +21,7 @@ mod operating;
 mod outside;
 
 mod load;
+mod measuring;
 mod truth;
 
 mod freshness;
@@ -64,6 +65,8 @@ fn a_first_day() {
     check("odd requests", || odd::nothing_is_answered_badly(front, &primary));
     check("odd text", || odd::text_comes_out_as_it_went_in(front));
     check("it works after that", || operating::assert_works(front, "after the odd requests"));
+
+    check("load tests", || measuring::every_scenario_runs(&stack, &primary));
 
     check("roles", || operating::roles_may_only_what_their_service_does(&stack));
     check("`up` twice", || operating::up_twice_is_harmless(&stack));

@@ -1,0 +1,76 @@
+//! The load tests work: each scenario for a second, for what it does and not for how fast.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::sql::Database;
+use crate::stack::Stack;
+
+/// Requests a second, and as many in all.
+const RATE: i64 = 40;
+/// The products that the sample has.
+const PRODUCTS: &str = "1007";
+
+/// Runs a scenario and returns its JSON.
+fn run(stack: &Stack, scenario: &str, args: &[&str]) -> Value {
+    let (json, page) = (stack.data.join("load.json"), stack.data.join("load.html"));
+    let mut load = Command::new(Path::new(&std::env::var_os("TEST_BIN_DIR").unwrap()).join("loadtest"));
+    load.args(["run", scenario, "--front", &format!("127.0.0.1:{}", stack.front.port)]);
+    load.args(["--products", PRODUCTS, "--seconds", "1", "--connections", "4"]).args(args);
+    load.arg("--json").arg(&json).arg("--html").arg(&page);
+    let ran = load.stdin(Stdio::null()).output().unwrap();
+    assert!(ran.status.success(), "{scenario}: {}", String::from_utf8_lossy(&ran.stderr));
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(page.matches("<svg").count() == 3 && page.contains(scenario), "{scenario}: {page}");
+    assert!(!page.contains("src=") && !page.contains("href="), "the page needs something from elsewhere");
+    serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap()
+}
+
+/// Every scenario sends what it says, and nothing is answered badly or late.
+pub(crate) fn every_scenario_runs(stack: &Stack, primary: &Database) {
+    let rate = RATE.to_string();
+    let count = |sql: &str| primary.number(sql);
+    let reviews = || count("SELECT count(*) FROM reviews");
+    let votes = || count("SELECT sum(helpfulness)::bigint FROM reviews");
+    for scenario in [
+        "random-meta",
+        "random-list",
+        "zipf",
+        "hot-meta",
+        "hot-list",
+        "post",
+        "vote",
+        "mixed",
+        "ceiling-literal",
+        "ceiling-static",
+    ] {
+        let before = (reviews(), votes());
+        let at_rate = run(stack, scenario, &["--rate", &rate]);
+        assert_eq!(at_rate["scenario"], scenario);
+        assert_eq!(at_rate["requests"], RATE, "{scenario}: {at_rate}");
+        let clean = ["errors", "stale", "stale_with_token"].map(|key| at_rate[key].as_i64().unwrap());
+        assert_eq!(clean, [0; 3], "{scenario}: {at_rate}");
+        let ms =
+            ["p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms"].map(|key| at_rate[key].as_f64().unwrap());
+        assert!(ms[0] > 0.0 && ms.is_sorted(), "{scenario}: {at_rate}");
+        let added = (reviews() - before.0, votes() - before.1);
+        match scenario {
+            "post" => assert_eq!(added, (RATE, 0)),
+            "vote" => assert_eq!(added, (0, RATE)),
+            "mixed" => assert!(added.0 + added.1 <= RATE / 2, "{added:?} of {RATE} were writes"),
+            _ => assert_eq!(added, (0, 0), "{scenario}"),
+        }
+    }
+    let closed = run(stack, "post", &["--respond-async"]);
+    assert_eq!(
+        (closed["offered_rps"].clone(), closed["errors"].as_i64()),
+        (Value::Null, Some(0)),
+        "{closed}"
+    );
+    assert!(
+        closed["requests"].as_i64().unwrap() > 4 && closed["achieved_rps"].as_f64().unwrap() > 4.0,
+        "{closed}"
+    );
+}

@@ -1,0 +1,201 @@
+//! `loadtest headline`: the load tests of the article that the project descends from, what bounds them, and writes, in
+//! one go on a stack of its own with imported data.
+
+use crate::report::{self, HEAD, Measured};
+use crate::scenario::{Scenario, Setting};
+use crate::stack::Stack;
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Arguments of `loadtest headline`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HeadlineArgs {
+    /// Where the stack is; must not be there
+    #[arg(long, value_name = "DIR", default_value = "/tmp/reviews-loadtest")]
+    data: PathBuf,
+    /// Port of its front door
+    #[arg(long, default_value_t = 8099)]
+    port: u16,
+    /// Products of the data set
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    products: u32,
+    /// Reviews of the data set
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    reviews: u32,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: u16,
+    /// Connections
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    connections: u16,
+    /// Write the results to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a page with plots to this file, which needs nothing from elsewhere
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// One measurement of the run.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    scenario: Scenario,
+    rate: Option<f64>,
+    asynchronously: bool,
+    /// What it is held against.
+    ceiling: Option<Scenario>,
+    /// What others said or showed of the same, as text.
+    others: &'static str,
+}
+
+const fn at(scenario: Scenario, rate: f64, others: &'static str) -> Step {
+    Step { scenario, rate: Some(rate), asynchronously: false, ceiling: None, others }
+}
+
+const fn most(scenario: Scenario, ceiling: Option<Scenario>, others: &'static str) -> Step {
+    Step { scenario, rate: None, asynchronously: false, ceiling, others }
+}
+
+const fn as_soon_as_stored(step: Step) -> Step {
+    Step { asynchronously: true, ..step }
+}
+
+/// The figures of others: of the article, averages over 30 s; of its server and of the strongest other public one,
+/// measured on two cores with the generator beside them, as here.
+const STEPS: [Step; 14] = [
+    most(Scenario::CeilingLiteral, None, ""),
+    most(Scenario::CeilingStatic, None, ""),
+    at(
+        Scenario::RandomMeta,
+        1000.0,
+        "article: 5 ms on average; its server here: p50 2.0, p99 21, p99.9 51 ms",
+    ),
+    at(Scenario::RandomList, 1000.0, "article: 8 ms on average"),
+    at(Scenario::HotMeta, 10_000.0, "article: 3 ms on average, from NGINX's cache"),
+    at(Scenario::HotList, 10_000.0, "article: 3 ms on average, from NGINX's cache"),
+    most(
+        Scenario::RandomMeta,
+        Some(Scenario::CeilingStatic),
+        "article's server here: 1,005/s; strongest other: 3,180/s",
+    ),
+    most(
+        Scenario::RandomList,
+        Some(Scenario::CeilingStatic),
+        "article's server here: 2,180/s; strongest other: 3,270/s",
+    ),
+    most(Scenario::HotMeta, Some(Scenario::CeilingStatic), ""),
+    most(Scenario::HotList, Some(Scenario::CeilingStatic), ""),
+    as_soon_as_stored(most(Scenario::Post, None, "")),
+    as_soon_as_stored(at(Scenario::Post, 1000.0, "")),
+    at(Scenario::Post, 1000.0, ""),
+    at(Scenario::Mixed, 10_000.0, ""),
+];
+
+/// Measures, and prints tables.
+pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
+    let stack = Stack::up(&args.data, args.port)?;
+    import(&stack, args).await?;
+    let mut all: Vec<Measured> = Vec::new();
+    println!("{HEAD}");
+    for step in STEPS {
+        let setting = Setting {
+            front: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
+            products: args.products.into(),
+            connections: args.connections.into(),
+            rate: step.rate,
+            time: Duration::from_secs(args.seconds.into()),
+            asynchronously: step.asynchronously,
+            shown: false,
+        };
+        let outcome = step.scenario.run(&setting).await?;
+        let measured = Measured { scenario: step.scenario, setting, outcome };
+        println!("{}", measured.line());
+        for (kind, count) in measured.outcome.errors_by_kind() {
+            eprintln!("{}: {count} errors: {kind}", measured.name());
+        }
+        all.push(measured);
+    }
+    println!("\n| scenario | ours | of its ceiling | others |\n|---|---|---|---|");
+    let compared: Vec<Compared<'_>> =
+        all.iter().zip(STEPS).map(|(measured, step)| compare(measured, step, &all)).collect();
+    for compared in &compared {
+        println!("{}", compared.line());
+    }
+    if let Some(path) = &args.json {
+        let results: Vec<Value> = compared.iter().map(Compared::json).collect();
+        let json = json!({ "products": args.products, "reviews": args.reviews, "results": results });
+        write(path, &format!("{json:#}\n"))?;
+    }
+    if let Some(path) = &args.html {
+        write(path, &report::page(&all)?)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Imports a data set, as an operator would.
+async fn import(stack: &Stack, args: &HeadlineArgs) -> Result<()> {
+    let files = args.data.join("data-set");
+    let dir = files.display().to_string();
+    let (products, reviews) = (args.products.to_string(), args.reviews.to_string());
+    stack
+        .reviewsctl(&["generate", &dir, "--products", &products, "--reviews", &reviews, "--seed", "1"])
+        .await?;
+    stack.reviewsctl(&["import", &dir]).await?;
+    std::fs::remove_dir_all(&files)?;
+    stack.caught_up().await
+}
+
+/// A measurement beside what it is held against.
+#[derive(Debug)]
+struct Compared<'a> {
+    measured: &'a Measured,
+    ceiling: Option<(Scenario, f64)>,
+    others: &'static str,
+}
+
+fn compare<'a>(measured: &'a Measured, step: Step, all: &[Measured]) -> Compared<'a> {
+    let most =
+        |scenario| all.iter().find(|other| other.scenario == scenario).map(|other| other.outcome.rate());
+    let ceiling =
+        step.ceiling.and_then(|scenario| Some((scenario, measured.outcome.rate() / most(scenario)?)));
+    Compared { measured, ceiling, others: step.others }
+}
+
+impl Compared<'_> {
+    fn line(&self) -> String {
+        let outcome = &self.measured.outcome;
+        let ours = match self.measured.setting.rate {
+            None => format!("{:.0}/s", outcome.rate()),
+            Some(_) => format!(
+                "p50 {:.2}, p99 {:.2}, p99.9 {:.2} ms",
+                outcome.ms(50.0),
+                outcome.ms(99.0),
+                outcome.ms(99.9)
+            ),
+        };
+        let rate = self.measured.setting.rate.map(|rate| format!(" at {rate:.0}/s")).unwrap_or_default();
+        let ceiling = self.ceiling.map(|(scenario, ratio)| format!("{ratio:.2} of {}", scenario.name()));
+        format!(
+            "| {}{rate} | {ours} | {} | {} |",
+            self.measured.name(),
+            ceiling.unwrap_or_default(),
+            self.others
+        )
+    }
+
+    fn json(&self) -> Value {
+        let mut json = self.measured.json();
+        if let Some((scenario, ratio)) = self.ceiling {
+            json["ceiling"] = scenario.name().into();
+            json["ratio"] = ratio.into();
+        }
+        json
+    }
+}

@@ -15,7 +15,8 @@ const PRODUCTS: &str = "1007";
 
 /// Runs a scenario and returns its JSON.
 fn run(stack: &Stack, scenario: &str, args: &[&str]) -> Value {
-    let (json, page) = (stack.data.join("load.json"), stack.data.join("load.html"));
+    let beside = stack.data.parent().unwrap();
+    let (json, page) = (beside.join("load.json"), beside.join("load.html"));
     let mut load = Command::new(Path::new(&std::env::var_os("TEST_BIN_DIR").unwrap()).join("loadtest"));
     load.args(["run", scenario, "--front", &format!("127.0.0.1:{}", stack.front.port)]);
     load.args(["--products", PRODUCTS, "--seconds", "1", "--connections", "4"]).args(args);

@@ -41,7 +41,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_enum, default_value_t = Source::Both)]
     source: Source,
     /// Make one product anew, in the generations that there are
-    #[arg(long, value_name = "ID", value_parser = product, conflicts_with_all = ["source", "dry_run", "no_swap", "fresh"])]
+    #[arg(long, value_name = "ID", value_parser = product, conflicts_with_all = ["source", "dry_run", "no_swap", "with_parked", "fresh"])]
     product: Option<ProductId>,
     /// Say what would be done and how long it would take, and do nothing
     #[arg(long)]
@@ -49,6 +49,9 @@ pub(crate) struct ReplayArgs {
     /// Stop when the generation is verified: the next replay swaps it in
     #[arg(long)]
     no_swap: bool,
+    /// Swap it in although products stand still in it that do not in the generation that answers
+    #[arg(long, conflicts_with = "no_swap")]
+    with_parked: bool,
     /// Begin anew with another log: after the primary was restored from a dump
     #[arg(long)]
     fresh: bool,
@@ -140,6 +143,7 @@ pub(crate) async fn run(args: &ReplayArgs, config: &Config) -> anyhow::Result<bo
         source: args.source.into(),
         fresh: args.fresh,
         swap: !args.no_swap,
+        with_parked: args.with_parked,
         ..Plan::careful(args.throttle.throttle())
     };
     if args.dry_run {
@@ -272,11 +276,21 @@ async fn one_product(named: &Named, product_id: ProductId, json: bool) -> anyhow
 
 /// What rebuilding a product came to, in one line.
 pub(crate) fn rebuilt_line(rebuilt: &replay::Rebuilt) -> String {
-    let replay::Rebuilt { product_id, version, generations, parked, events, took, held } = rebuilt;
-    let numbers: Vec<String> = generations.iter().map(ToString::to_string).collect();
-    let numbers = numbers.join(", ");
+    let replay::Rebuilt { product_id, version, generations, kept, parked, events, took, held } = rebuilt;
+    let numbers =
+        |generations: &[i32]| generations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let keeps = match kept.as_slice() {
+        [] => String::new(),
+        kept => format!("; generation {} keeps what it has, which is further", numbers(kept)),
+    };
+    let numbers = numbers(generations);
     match parked {
-        Some(reason) => format!("product {product_id} still stands still in generation {numbers}: {reason}"),
+        Some(reason) if generations.is_empty() => {
+            format!("product {product_id} stays as it is: its events stop short of that: {reason}{keeps}")
+        }
+        Some(reason) => {
+            format!("product {product_id} still stands still in generation {numbers}: {reason}{keeps}")
+        }
         None => format!(
             "product {product_id} rebuilt at version {version} in generation {numbers}: {events} events in {:.0} ms, the \
              projector held up for {:.1} ms",

@@ -25,7 +25,7 @@ pub use generation::{
 };
 pub use park::{
     ParkedProduct, Parking, discard_parked, discarded_events, discarded_events_of, mark_parked, park,
-    parked_products, products_given_up_in, products_given_up_since, remove_product,
+    parked_anew, parked_products, products_given_up_in, products_given_up_since, remove_product,
 };
 pub use products::{
     StoredProduct, copy_in_products, copy_out_products, load_products, product_at, store_products,

@@ -249,3 +249,27 @@ pub async fn parked_products(
         })
         .collect()
 }
+
+/// Products that stand still in a generation and not in another one: the first and how many; `None` when there are none.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn parked_anew(
+    pool: &PgPool,
+    before: i32,
+    generation: i32,
+) -> Result<Option<(ProductId, i64)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"-- parked_product.anew
+        SELECT min(p.product_id) AS first, count(*) AS "products!" FROM parked_product p
+        WHERE p.generation = $2 AND NOT EXISTS (
+            SELECT FROM parked_product b
+            WHERE b.generation = $1 AND b.part = p.part AND b.product_id = p.product_id)"#,
+        before,
+        generation,
+    )
+    .fetch_one(pool)
+    .await?;
+    let first = row.first.map(|id| id.try_into().map_err(|e| unfit("parked_product", "product_id", id, e)));
+    Ok(first.transpose()?.map(|first| (first, row.products)))
+}

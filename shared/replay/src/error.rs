@@ -93,6 +93,26 @@ pub enum ReplayError {
         /// Events that it lacks.
         events: i64,
     },
+    /// Nobody advances the generation that is to answer.
+    #[error(
+        "generation {0} is behind the one that answers, and nobody brings it up to date: is the projector well? \
+         (`reviewsctl status`); run the same command again afterwards"
+    )]
+    Behind(i32),
+    /// Products would stand still that do not where readers look now.
+    #[error(
+        "generation {generation} is not swapped in: {products} products stand still in it and not in the one that answers, \
+         as product {first} (`reviewsctl parked show {first}` says why): mend the cause, `reviewsctl parked redrive --all`, \
+         and run the same command again; with --with-parked it is swapped in as it is"
+    )]
+    ParkedAnew {
+        /// The generation that was built.
+        generation: i32,
+        /// The first of them.
+        first: ProductId,
+        /// How many.
+        products: i64,
+    },
     /// The generation that answers changed meanwhile.
     #[error(
         "generation {found} answers now instead of {expected}, swapped in by somebody else: run the command again"

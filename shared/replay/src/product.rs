@@ -3,7 +3,7 @@
 use crate::error::{self, ReplayError};
 use crate::stores::Stores;
 use domain::{Apply, EventRef, ProductId, Version, projection};
-use meta::Checkpoint;
+use meta::{Checkpoint, StoredProduct};
 use projection::{Rebuild, same_log, store};
 use sqlx::{Connection, PgConnection};
 use std::time::{Duration, Instant};
@@ -17,7 +17,9 @@ pub struct Rebuilt {
     pub version: Version,
     /// Generations in which it was made anew.
     pub generations: Vec<i32>,
-    /// Why it stands still (again), if it does.
+    /// Generations that keep what they have, which is further than its events can be applied.
+    pub kept: Vec<i32>,
+    /// Why its events stop, where they do: it stands still (again) where it was made anew.
     pub parked: Option<String>,
     /// Events folded.
     pub events: u64,
@@ -29,7 +31,8 @@ pub struct Rebuilt {
 
 /// Makes a product anew in every generation that is kept up to date, in each as far as its checkpoint. Nearly all of
 /// its events are folded before the part's checkpoint is locked, so that the projector waits for a moment only, however
-/// many there are.
+/// many there are. It is never made worse: where an event cannot be applied that a generation has passed, and the product
+/// does not stand still there, it stays as it is.
 ///
 /// # Errors
 /// [`ReplayError`]; the product is then as it was.
@@ -76,8 +79,18 @@ async fn rebuild(stores: &Stores, product_id: ProductId, only: Option<i32>) -> R
     rebuild.go_up_to(&checkpoints);
     read_on(&mut primary, product_id, &mut rebuild).await?;
     let (version, events) = (rebuild.version(), rebuild.events());
-    let (mut generations, mut parked) = (Vec::new(), None);
+    let (mut generations, mut kept, mut parked) = (Vec::new(), Vec::new(), None);
     for (generation, folding) in rebuild.into_foldings() {
+        if let Some(parking) = folding.parkings.first() {
+            let stored = meta::load_products(&mut transaction, generation, &[product_id]).await;
+            let reached = folding.product(product_id).map(|product| product.meta.version);
+            let further = |stored: &StoredProduct| !stored.parked && Some(stored.meta.version) > reached;
+            if error::meta(stored)?.iter().any(further) {
+                parked = parked.or_else(|| Some(parking.reason.clone()));
+                kept.push(generation);
+                continue;
+            }
+        }
         error::meta(meta::remove_product(&mut transaction, generation, product_id).await)?;
         let parkings = error::meta(store(&mut transaction, generation, &folding).await)?;
         parked = parked.or(parkings.into_iter().next().map(|parking| parking.reason));
@@ -88,6 +101,7 @@ async fn rebuild(stores: &Stores, product_id: ProductId, only: Option<i32>) -> R
         product_id,
         version,
         generations,
+        kept,
         parked,
         events,
         took: began.elapsed(),

@@ -43,6 +43,8 @@ pub struct Plan {
     pub fresh: bool,
     /// Whether to swap it in.
     pub swap: bool,
+    /// Whether to do so although products stand still in it that do not where readers look now.
+    pub with_parked: bool,
     /// Follow the latency of live commands; none for an idle system.
     pub throttle: Option<Throttle>,
     /// Products in memory at once while building, about.
@@ -52,7 +54,14 @@ pub struct Plan {
 impl Plan {
     /// A replay from both sources, swapped in, that leaves live commands alone.
     pub const fn careful(throttle: Option<Throttle>) -> Self {
-        Plan { source: Source::Both, fresh: false, swap: true, throttle, products_at_once: PRODUCTS_AT_ONCE }
+        Plan {
+            source: Source::Both,
+            fresh: false,
+            swap: true,
+            with_parked: false,
+            throttle,
+            products_at_once: PRODUCTS_AT_ONCE,
+        }
     }
 }
 
@@ -193,11 +202,25 @@ impl Run {
         if !self.plan.swap {
             return Ok((building, None, compared));
         }
+        self.none_parked_anew(active).await?;
         // The last moment to hear of a pause.
         self.gate.look_and_pass().await?;
         let took = swap_in(&self.stores, active, generation, SwapReason::Replay, self.plan.fresh).await?;
         self.enter(Phase::Swapped, PhaseResult { swap: Some(took), ..PhaseResult::default() }).await?;
         Ok((building, Some(took), compared))
+    }
+
+    /// What answers must not get worse: a product that would stand still from now on keeps the generation out. Of another
+    /// log what answers says nothing.
+    async fn none_parked_anew(&self, active: i32) -> Result<(), ReplayError> {
+        let generation = self.replay.generation;
+        let parked = meta::parked_anew(&self.stores.meta, active, generation).await;
+        match error::meta(parked)? {
+            Some((first, products)) if !self.plan.fresh && !self.plan.with_parked => {
+                Err(ReplayError::ParkedAnew { generation, first, products })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn enter(&self, phase: Phase, result: PhaseResult) -> Result<(), ReplayError> {

@@ -38,7 +38,7 @@ pub(crate) async fn swap_in(
             Swapped::Other(found) => return Err(ReplayError::Swapped { expected: from, found }),
             Swapped::NotLive => return Err(ReplayError::NotLive(to)),
             Swapped::Behind if Instant::now() < deadline => tokio::time::sleep(SWAP_TRY_EVERY).await,
-            Swapped::Behind => return Err(ReplayError::NotAdvanced { generation: to, events: 0 }),
+            Swapped::Behind => return Err(ReplayError::Behind(to)),
         }
     }
 }

@@ -233,6 +233,39 @@ async fn what_differs_is_named_with_both_values_repaired_and_not_swapped_in() {
     projector.stop().await;
 }
 
+/// An event is damaged after it was folded: whoever makes its product anew can only make it worse.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_answers_does_not_get_worse_unless_that_is_wanted() {
+    let world = world().await;
+    world.write(100).await;
+    let projector = world.projector();
+    world.caught_up().await;
+    let in_generation = |generation| meta::product_at(&world.meta.pool, generation, product(3));
+    let good = in_generation(1).await.unwrap();
+    sqlx::query(
+        "UPDATE event_log SET type = 'ReviewPosted.v9' WHERE product_id = 3 AND version =
+             (SELECT max(version) FROM event_log WHERE product_id = 3)",
+    )
+    .execute(&world.primary.pool)
+    .await
+    .unwrap();
+
+    let parked_anew = |error| matches!(error, Err(ReplayError::ParkedAnew { generation: 2, first, products: 1 }) if first == product(3));
+    for _ in 0..2 {
+        assert!(parked_anew(replay(&world.stores, &plan(Source::Both), &Arc::default()).await));
+        assert_eq!(world.active().await, 1);
+        let rebuilt = rebuild_product(&world.stores, product(3)).await.unwrap();
+        assert_eq!((rebuilt.generations, rebuilt.kept), (vec![2], vec![1]));
+        assert!(rebuilt.parked.unwrap().contains("ReviewPosted.v9"));
+        assert_eq!(in_generation(1).await.unwrap(), good);
+        assert!(in_generation(2).await.unwrap().0.parked);
+    }
+    let wanted = Plan { with_parked: true, ..plan(Source::Both) };
+    assert!(replay(&world.stores, &wanted, &Arc::default()).await.unwrap().swap.is_some());
+    assert_eq!(world.active().await, 2);
+    projector.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_product_is_made_anew_beside_live_writers() {
     let world = world().await;

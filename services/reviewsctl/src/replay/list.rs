@@ -103,8 +103,10 @@ fn line(replay: &ReplayJson) -> String {
         (false, true, _) => ", a process works at it",
         (false, false, _) => ", no process works at it: `reviewsctl replay resume` goes on with it",
     };
+    // Of what was cancelled nothing is left, also not how far it was.
+    let events = if *phase == "cancelled" { String::new() } else { format!(", {done} of {total} events") };
     format!(
-        "generation {generation} (version {projection_version}), --source {source}{fresh}, begun {begun}: {phase}, {done} of \
-         {total} events{differences}{process}"
+        "generation {generation} (version {projection_version}), --source {source}{fresh}, begun {begun}: \
+         {phase}{events}{differences}{process}"
     )
 }

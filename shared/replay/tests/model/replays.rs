@@ -17,7 +17,8 @@ impl History {
         let sources = [meta::Source::Log, meta::Source::Snapshot, meta::Source::Both];
         let source = unended.map_or_else(|| self.dice.pick(&sources).unwrap(), |replay| replay.source);
         let products_at_once = if self.dice.one_in(3) { 1 } else { 250_000 };
-        let plan = Plan { source, products_at_once, swap: !self.dice.one_in(6), ..Plan::careful(None) };
+        let (swap, with_parked) = (!self.dice.one_in(6), self.dice.one_in(2));
+        let plan = Plan { source, products_at_once, swap, with_parked, ..Plan::careful(None) };
         let stores = self.stores.clone();
         self.given_up_beside.clone_from(&self.given_up);
         self.working = Some(tokio::spawn(async move { replay(&stores, &plan, &Arc::default()).await }));
@@ -60,6 +61,8 @@ impl History {
             // Another generation was swapped in meanwhile, or this one was pruned or taken back.
             Err(ReplayError::Cancelled(_)) => self.happened("a replay was cancelled"),
             Err(ReplayError::Swapped { .. } | ReplayError::NotLive(_)) => self.happened("a swap was refused"),
+            // The reviews took what answers past an event that cannot be read.
+            Err(ReplayError::ParkedAnew { .. }) => self.happened("a swap would have made answers worse"),
             Err(error) => panic!("the replay ended: {error:?}"),
         }
     }

@@ -26,6 +26,10 @@ pub(crate) async fn body<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -
         false => return Err(Problem::unsupported_media_type().into()),
     };
     let json = if json.is_null() { Value::Object(Map::new()) } else { json };
+    // An array would fill the fields by their order, whatever was meant.
+    if !json.is_object() {
+        return Err(Problem::unprocessable("the body must be a JSON object").into());
+    }
     serde_json::from_value(json).map_err(|error| Problem::unprocessable(format!("the body: {error}")).into())
 }
 
@@ -53,5 +57,29 @@ pub(crate) fn throttle(
         .into()),
         (None, true) => Ok(None),
         (ms, false) => Ok(Some(Throttle::new(Duration::from_millis(ms.unwrap_or(MAX_WRITE_P99_MS))))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Asked {
+        reviews: Vec<i64>,
+    }
+
+    #[tokio::test]
+    async fn only_an_object_or_nothing_is_a_body() {
+        let headers: HeaderMap = [(CONTENT_TYPE, "application/json".parse().unwrap())].into_iter().collect();
+        for nothing in ["", "null", "{}"] {
+            assert_eq!(body::<Asked>(&headers, nothing.into()).await.unwrap(), Asked::default(), "{nothing}");
+        }
+        let asked = body::<Asked>(&headers, r#"{"reviews":[11]}"#.into()).await.unwrap();
+        assert_eq!(asked, Asked { reviews: vec![11] });
+        for other in ["[]", "[[11]]", "7", "true", r#""x""#] {
+            assert!(body::<Asked>(&headers, other.into()).await.is_err(), "{other}");
+        }
     }
 }

@@ -3,6 +3,9 @@
 use sqlx::{Connection, PgConnection, PgPool};
 use std::time::{Duration, Instant};
 
+/// Number of no generation.
+const NONE: i32 = 0;
+
 /// Why the generation that answers was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SwapReason {
@@ -54,33 +57,71 @@ pub enum Swapped {
 /// # Errors
 /// When the database cannot be reached; nothing has changed then, or a commit was not heard of.
 pub async fn swap(connection: &mut PgConnection, swap: Swap) -> Result<Swapped, sqlx::Error> {
+    rehearse(connection).await?;
     let began = Instant::now();
     let mut transaction = connection.begin().await?;
-    let (from, to) = (swap.from, swap.to);
-    // Keeps either from being dropped meanwhile.
+    // Whatever stops it, the locks end with it: dropped, a transaction would keep them until its connection is used again.
+    if let Some(refused) = refused(&mut transaction, swap).await? {
+        transaction.rollback().await?;
+        return Ok(refused);
+    }
+    transaction.commit().await?;
+    Ok(Swapped::Yes(began.elapsed()))
+}
+
+/// Has the server parse and plan every statement of a swap, and look its tables up, before it holds anybody up: on a
+/// connection that has just been opened that takes longer than the swap.
+async fn rehearse(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    hold(&mut transaction, NONE, NONE).await?;
+    is_behind(&mut transaction, NONE, NONE).await?;
+    set(&mut transaction, NONE, NONE, SwapReason::Replay).await?;
+    transaction.rollback().await
+}
+
+/// Does it all but the commit. Returns what is in the way.
+async fn refused(connection: &mut PgConnection, swap: Swap) -> Result<Option<Swapped>, sqlx::Error> {
+    let Swap { from, to, reason, fresh } = swap;
+    if !hold(connection, from, to).await? {
+        return Ok(Some(Swapped::NotLive));
+    }
+    if is_behind(connection, from, to).await? && !fresh {
+        return Ok(Some(Swapped::Behind));
+    }
+    if !set(connection, from, to, reason).await? {
+        let active = sqlx::query_scalar!("-- swap.active\nSELECT generation FROM active_generation");
+        return Ok(Some(Swapped::Other(active.fetch_optional(connection).await?.unwrap_or(0))));
+    }
+    if fresh {
+        drop_others(connection, to).await?;
+    }
+    Ok(None)
+}
+
+/// Keeps both generations from being dropped, and `from` from being moved on. Returns whether `to` is live.
+async fn hold(connection: &mut PgConnection, from: i32, to: i32) -> Result<bool, sqlx::Error> {
     let live = sqlx::query_scalar!(
         "-- swap.lock_generations
         SELECT generation FROM generation WHERE generation IN ($1, $2) AND state = 'live' ORDER BY generation FOR SHARE",
         from,
         to,
     )
-    .fetch_all(&mut *transaction)
+    .fetch_all(&mut *connection)
     .await?;
-    // Whatever stops it, the locks end with it: dropped, a transaction would keep them until its connection is used again.
-    if !live.contains(&to) {
-        transaction.rollback().await?;
-        return Ok(Swapped::NotLive);
-    }
-    // In the order in which the projector locks them.
+    // In the order in which the projector locks them. Not those of `to`: its positions only rise.
     sqlx::query!(
         "-- swap.lock_checkpoints
-        SELECT part FROM checkpoint WHERE generation IN ($1, $2) ORDER BY part, generation FOR UPDATE",
+        SELECT part FROM checkpoint WHERE generation = $1 ORDER BY part FOR UPDATE",
         from,
-        to,
     )
-    .fetch_all(&mut *transaction)
+    .fetch_all(&mut *connection)
     .await?;
-    let behind = sqlx::query_scalar!(
+    Ok(live.contains(&to))
+}
+
+/// Whether `to` lacks anything that `from` has.
+async fn is_behind(connection: &mut PgConnection, from: i32, to: i32) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
         r#"-- swap.compare
         SELECT EXISTS (SELECT FROM checkpoint o
                        LEFT JOIN checkpoint n ON n.generation = $2 AND n.part = o.part
@@ -88,33 +129,28 @@ pub async fn swap(connection: &mut PgConnection, swap: Swap) -> Result<Swapped, 
         from,
         to,
     )
-    .fetch_one(&mut *transaction)
-    .await?;
-    if behind && !swap.fresh {
-        transaction.rollback().await?;
-        return Ok(Swapped::Behind);
-    }
+    .fetch_one(connection)
+    .await
+}
+
+/// The compare-and-set. Returns whether `from` answered.
+async fn set(
+    connection: &mut PgConnection,
+    from: i32,
+    to: i32,
+    reason: SwapReason,
+) -> Result<bool, sqlx::Error> {
     let set = sqlx::query!(
         "-- swap.set
         WITH a AS (UPDATE active_generation SET generation = $2 WHERE generation = $1 RETURNING generation)
         INSERT INTO swap (from_generation, to_generation, why) SELECT $1, generation, $3 FROM a",
         from,
         to,
-        swap.reason.name(),
+        reason.name(),
     )
-    .execute(&mut *transaction)
+    .execute(connection)
     .await?;
-    if set.rows_affected() == 0 {
-        let active = sqlx::query_scalar!("-- swap.active\nSELECT generation FROM active_generation");
-        let active = active.fetch_optional(&mut *transaction).await?;
-        transaction.rollback().await?;
-        return Ok(Swapped::Other(active.unwrap_or(0)));
-    }
-    if swap.fresh {
-        drop_others(&mut transaction, to).await?;
-    }
-    transaction.commit().await?;
-    Ok(Swapped::Yes(began.elapsed()))
+    Ok(set.rows_affected() > 0)
 }
 
 /// Takes every other generation out of use: the projector cannot go on with them.

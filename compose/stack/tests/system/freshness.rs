@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -28,6 +28,9 @@ const SHARED_PRODUCT: i64 = 7;
 const OWN_PRODUCTS: usize = 15;
 /// What no request may take longer than.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
+/// Requests of a run that may be told to come again: a machine that stands still for two seconds, as a shared one may,
+/// makes a store look away. What is told then is never wrong.
+const TOLD_TO_COME_AGAIN_MAX: usize = POSTS * 3 / 1_000;
 /// From the projector's return to a complete meta.
 const CAUGHT_UP_LIMIT: Duration = Duration::from_secs(60);
 /// Sequential posts while nobody projects, and how many of them may wait in vain.
@@ -49,13 +52,18 @@ struct Before {
 /// A product that was never heard of.
 const NOTHING: Before = Before { version: 0, reviews: 0, listed: 0 };
 
-type Products = Arc<BTreeMap<i64, Before>>;
+/// What all connections of a run have in common.
+struct Run {
+    front: String,
+    /// The products before it.
+    before: BTreeMap<i64, Before>,
+    told_to_come_again: AtomicUsize,
+}
 
 /// One connection to the front door.
 struct Connection {
     client: Client,
-    front: String,
-    products: Products,
+    run: Arc<Run>,
 }
 
 /// An acknowledged post.
@@ -67,7 +75,14 @@ struct Posted {
     at_commit: bool,
 }
 
-fn products(primary: &Database) -> Products {
+impl Run {
+    fn new(front: Front, primary: &Database) -> Arc<Self> {
+        let (front, before) = (format!("http://127.0.0.1:{}", front.port), products(primary));
+        Arc::new(Run { front, before, told_to_come_again: AtomicUsize::new(0) })
+    }
+}
+
+fn products(primary: &Database) -> BTreeMap<i64, Before> {
     let rows = primary.rows(
         "SELECT s.product_id, s.version, count(r.review_id),
                 count(r.review_id) FILTER (WHERE NOT r.hidden_by_reports AND NOT r.hidden_by_moderation)
@@ -79,24 +94,38 @@ fn products(primary: &Database) -> Products {
         reviews: number(&row[2]),
         listed: number(&row[3]),
     };
-    Arc::new(rows.iter().map(|row| (number(&row[0]), before(row))).collect())
+    rows.iter().map(|row| (number(&row[0]), before(row))).collect()
 }
 
 impl Connection {
-    fn new(front: Front, products: &Products) -> Self {
+    fn new(run: &Arc<Run>) -> Self {
         let client = Client::builder().timeout(REQUEST_LIMIT).pool_max_idle_per_host(1).build().unwrap();
-        Self { client, front: format!("http://127.0.0.1:{}", front.port), products: Arc::clone(products) }
+        Self { client, run: Arc::clone(run) }
+    }
+
+    /// Sends a request, and does as it is told when it is told to come again.
+    async fn send(&self, request: RequestBuilder) -> Response {
+        loop {
+            let answer = request.try_clone().unwrap().send().await.unwrap();
+            if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+                return answer;
+            }
+            let told = self.run.told_to_come_again.fetch_add(1, Ordering::Relaxed) + 1;
+            assert!(told <= TOLD_TO_COME_AGAIN_MAX, "told to come again {told} times, now by {answer:?}");
+            let after = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+            tokio::time::sleep(Duration::from_secs(after)).await;
+        }
     }
 
     async fn post(&self, product: i64, prefer: Option<&str>) -> Posted {
         let review =
             json!({ "rating": product % 5 + 1, "body": "fresh", "name": "f", "email": "f@example.com" });
         let mut request =
-            self.client.post(format!("{}/reviews/{product}", self.front)).body(review.to_string());
+            self.client.post(format!("{}/reviews/{product}", self.run.front)).body(review.to_string());
         if let Some(prefer) = prefer {
             request = request.header("Prefer", prefer);
         }
-        let answer = request.send().await.unwrap();
+        let answer = self.send(request).await;
         assert_eq!(answer.status(), 201, "{answer:?}");
         let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let token = header("consistency-token").expect("every command has a token");
@@ -105,11 +134,11 @@ impl Connection {
     }
 
     async fn get(&self, path: &str, token: Option<&str>) -> Value {
-        let mut request = self.client.get(format!("{}{path}", self.front));
+        let mut request = self.client.get(format!("{}{path}", self.run.front));
         if let Some(token) = token {
             request = request.header("Consistency-Token", token);
         }
-        let answer: Response = request.send().await.unwrap();
+        let answer = self.send(request).await;
         assert_eq!(answer.status(), 200, "GET {path}: {answer:?}");
         answer.json().await.unwrap()
     }
@@ -117,7 +146,7 @@ impl Connection {
     /// How many of the posts up to that one list and meta lack, in the paths of one family or the other.
     async fn lack(&self, posted: &Posted, token: Option<&str>) -> (i64, i64) {
         let Posted { product, version, .. } = *posted;
-        let before = self.products.get(&product).copied().unwrap_or(NOTHING);
+        let before = self.run.before.get(&product).copied().unwrap_or(NOTHING);
         let (list, meta) = if version % 2 == 0 {
             (format!("/reviews/{product}/list?count=1&total=true"), format!("/reviews/{product}/meta"))
         } else {
@@ -144,11 +173,11 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// Posts and reads back with the token over all connections, telling `half_way` when half is done.
-async fn with_tokens(front: Front, products: &Products, half_way: impl FnOnce() + Send + 'static) {
+async fn with_tokens(run: &Arc<Run>, half_way: impl FnOnce() + Send + 'static) {
     let done = Arc::new(AtomicUsize::new(0));
     let mut connections = JoinSet::new();
     for number in 0..CONNECTIONS {
-        let connection = Connection::new(front, products);
+        let connection = Connection::new(run);
         let done = Arc::clone(&done);
         connections.spawn(async move {
             for n in (number..POSTS).step_by(CONNECTIONS) {
@@ -179,21 +208,20 @@ async fn with_tokens(front: Front, products: &Products, half_way: impl FnOnce() 
 /// A token is never answered with anything older.
 pub(crate) fn a_token_is_never_answered_with_less(front: Front, primary: &Database) {
     let begun = Instant::now();
-    let products = products(primary);
-    runtime().block_on(with_tokens(front, &products, || {}));
+    runtime().block_on(with_tokens(&Run::new(front, primary), || {}));
     eprintln!("        {POSTS} posts and {} reads with a token: {:.1?}", POSTS * 2, begun.elapsed());
 }
 
 /// Not even when the projector is killed half-way; and commands do not wait for it one by one.
 pub(crate) fn nor_without_a_projector(stack: &Stack, primary: &Database) {
     let begun = Instant::now();
-    let products = products(primary);
+    let run = Run::new(stack.front, primary);
     let pid = stack.pids()["projector"];
-    runtime().block_on(with_tokens(stack.front, &products, move || crate::stack::kill_all(&[pid])));
+    runtime().block_on(with_tokens(&run, move || crate::stack::kill_all(&[pid])));
     eprintln!("        {POSTS} posts and {} reads, the projector killed: {:.1?}", POSTS * 2, begun.elapsed());
 
     let in_vain = runtime().block_on(async {
-        let connection = Connection::new(stack.front, &products);
+        let connection = Connection::new(&run);
         let mut in_vain = 0;
         for _ in 0..POSTS_IN_VAIN {
             let begun = Instant::now();
@@ -210,7 +238,7 @@ pub(crate) fn nor_without_a_projector(stack: &Stack, primary: &Database) {
     let (version, product) =
         (primary.number("SELECT max(version) FROM product_stream WHERE product_id = 7"), SHARED_PRODUCT);
     until("meta has caught up", CAUGHT_UP_LIMIT, || {
-        let before = products[&product];
+        let before = run.before[&product];
         let wanted = before.reviews + version - before.version;
         let counted = sum(&stack.front.json(&format!("/reviews/{product}/meta"))["ratings"]);
         if counted == wanted { Ok(()) } else { Err(format!("{counted} of {wanted}")) }
@@ -221,11 +249,11 @@ pub(crate) fn nor_without_a_projector(stack: &Stack, primary: &Database) {
 /// says how many were acknowledged earlier and were late.
 pub(crate) fn without_a_token_an_acknowledged_post_shows(front: Front, primary: &Database) {
     let begun = Instant::now();
-    let products = products(primary);
+    let run = Run::new(front, primary);
     let (at_commit, late, longest) = runtime().block_on(async {
         let mut connections = JoinSet::new();
         for number in 0..CONNECTIONS {
-            let connection = Connection::new(front, &products);
+            let connection = Connection::new(&run);
             connections.spawn(async move {
                 let product = i64::try_from(number).unwrap() + 20;
                 let (mut at_commit, mut late, mut longest) = (0, 0, Duration::ZERO);

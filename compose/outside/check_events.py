@@ -15,7 +15,11 @@ from referencing.jsonschema import DRAFT202012
 ASYNCAPI = "docs/asyncapi.json"
 EVENTS = "shared/contract/golden/events.json"
 # Messages that are no event, and the files that hold one. The first must be in the document.
-OTHERS = {"ChangeNotice": "shared/contract/golden/change_notice.json", "EventBatch": EVENTS}
+OTHERS = {
+    "ChangeNotice": "shared/contract/golden/change_notice.json",
+    "EventBatch": EVENTS,
+    "Receipt": "shared/contract/golden/receipt.json",
+}
 # Under which references inside the document are resolved.
 BASE = "urn:asyncapi"
 
@@ -88,8 +92,9 @@ def check(repository):
     schemas = messages(document)
     if not isinstance(events, list):
         raise Fault(f"{EVENTS}: is not an array")
-    if "ChangeNotice" not in schemas:
-        raise Fault(f"{ASYNCAPI}: there is no message ChangeNotice")
+    for name in ("ChangeNotice", "Receipt"):
+        if name not in schemas:
+            raise Fault(f"{ASYNCAPI}: there is no message {name}")
     faults, seen = [], set()
     others = [(schemas.pop(name), file) for name, file in OTHERS.items() if name in schemas]
     for pointer, file in others:

@@ -116,7 +116,7 @@ impl Projector {
             self.until_it_works(shutdown, || project(&self.primary, &self.folding, batch)).await?;
         // Products that stand still are announced too: nobody need wait for them.
         for (product_id, version) in &projected.products {
-            self.announcer.announce(Store::Meta, *product_id, *version);
+            self.announcer.announce_awaited(Store::Meta, *product_id, *version);
         }
         for parking in &projected.parkings {
             tracing::error!(product.id = %parking.product_id, log.part = %parking.product_id.part(),

@@ -1,20 +1,21 @@
 //! Which reviews a product has.
 
 use crate::api::{List1, List2, PageQuery, ProductPath, ProductQuery};
+use crate::cache::{Answer, Question};
 use crate::consistency::Tokens;
 use crate::pages::{self, Paging};
 use crate::query::Query;
 use crate::router::Read;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
-use axum::http::header::{HeaderMap, LINK};
+use axum::http::header::HeaderMap;
 use axum::response::Response;
 use contract::{Family, ListAnswer, list_body};
 use domain::ProductId;
 use postgres::retry_lost;
-use primary::{ListQuery, Sort};
+use primary::{ListQuery, Sort, Start};
 use service::openapi::ReadHeaders;
-use service::{HttpProblem, PathText, product_id, representation};
+use service::{HttpProblem, PathText, product_id};
 
 /// List a product's reviews
 ///
@@ -67,19 +68,33 @@ async fn answer(
         pages::paging(read, product_id, query, default, count).await?;
     // The primary has what any token names.
     let needs = tokens.needs(read, &[product_id]).await?;
-    let wanted = ListQuery { sort, start, count, ratings, total };
-    let listed = retry_lost(|| primary::list_reviews(&read.primary, product_id, &wanted)).await?;
-    let reviews = &listed.reviews;
-    let body =
-        list_body(&ListAnswer { family, product_id, page, offset, count, total: listed.total, reviews })?;
-    let mut response = representation("application/json", body);
-    if let Some(place) = listed.next {
-        let after = pages::After { product_id, place, offset: offset.saturating_add(count) };
-        let next = pages::next_link(read, family, &wanted, &after).await?;
-        if let Ok(link) = HeaderValue::from_str(&next) {
-            response.headers_mut().insert(LINK, link);
+    let question = match start {
+        Start::Offset(_) => {
+            let ratings = pages::star_bits(&ratings);
+            Some(Question::List { family, sort, page, count, ratings, total })
         }
-    }
+        // Whoever reads on page by page is rarely followed by another.
+        Start::After(_) => None,
+    };
+    let wanted = ListQuery { sort, start, count, ratings, total };
+    let load = async || {
+        let listed = retry_lost(|| primary::list_reviews(&read.primary, product_id, &wanted)).await?;
+        let reviews = &listed.reviews;
+        let body =
+            list_body(&ListAnswer { family, product_id, page, offset, count, total: listed.total, reviews })?;
+        let mut answer = Answer::new(listed.version, body);
+        if let Some(place) = listed.next {
+            let after = pages::After { product_id, place, offset: offset.saturating_add(count) };
+            let next = pages::next_link(read, family, &wanted, &after).await?;
+            answer.link = HeaderValue::from_str(&next).ok();
+        }
+        Ok::<_, HttpProblem>(answer)
+    };
+    let answer = match question {
+        Some(question) => read.cache.answer(product_id, question, needs.of(product_id), load).await?,
+        None => load().await?,
+    };
+    let mut response = answer.into_response();
     needs.warn(&mut response);
     Ok(response)
 }

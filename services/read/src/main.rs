@@ -1,5 +1,7 @@
 //! The read service: answers list from the primary and meta from the meta database.
 
+mod cache;
+
 mod config;
 
 mod router;
@@ -17,8 +19,10 @@ mod pages;
 mod query;
 
 mod version;
+mod watch;
 
-use changes::{Patience, listener};
+use cache::Cache;
+use changes::{Patience, reader};
 use config::Config;
 use futures_util::FutureExt;
 use service::{Settings, health_routes, run, serve, stop_signal, together, with_limit, with_manners};
@@ -35,10 +39,12 @@ async fn main() -> ExitCode {
 async fn read(settings: Settings) -> anyhow::Result<()> {
     let config = Config::read(settings)?;
     let shutdown = stop_signal()?;
-    let (listening, listener) = listener(config.broker, "read: changes", shutdown.clone());
+    let cache = Arc::new(Cache::new(config.cache));
+    let (listening, listener) = reader(config.broker, "read: changes", cache.clone(), shutdown.clone());
     let state = router::Read {
         primary: config.primary,
         meta: config.meta,
+        cache: cache.clone(),
         listener,
         patience: Patience::default(),
         cursor_key: Arc::new(OnceCell::new()),
@@ -53,12 +59,13 @@ async fn read(settings: Settings) -> anyhow::Result<()> {
     let routes = with_limit(router::routes(), config.requests_max).merge(health_routes(ready));
     let app = with_manners(routes, config.cors).with_state(state);
 
-    for pool in [primary, meta.clone()] {
+    for pool in [primary.clone(), meta.clone()] {
         tokio::spawn(postgres::open_connections(pool));
     }
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(config.listen, app, shutdown.clone()));
     tasks.spawn(listening.map(Ok));
-    tasks.spawn(version::watch(meta, shutdown.clone()).map(Ok));
+    tasks.spawn(version::watch(meta.clone(), shutdown.clone()).map(Ok));
+    tasks.spawn(watch::watch(primary, meta, cache, shutdown.clone()).map(Ok));
     together(tasks, &shutdown).await
 }

@@ -1,16 +1,18 @@
 //! What a product's reviews add up to, and those of many.
 
 use crate::api::{Meta1, MetaOrMetas, ProductPath, ProductsQuery};
-use crate::consistency::{Needs, Tokens};
-use crate::metas::metas;
+use crate::cache::{Answer, Question};
+use crate::consistency::Tokens;
+use crate::metas::{NO_GENERATION, metas};
 use crate::query::Query;
 use crate::router::Read;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
 use axum::http::header::{HeaderMap, WARNING};
 use axum::response::Response;
-use contract::{Family, meta_body, metas_body};
+use contract::{Family, Problem, meta_body, metas_body};
 use domain::ProductId;
+use meta::MetaAnswer;
 use service::openapi::ReadHeaders;
 use service::{HttpProblem, PathText, product_id, representation};
 
@@ -64,11 +66,20 @@ async fn one(
 ) -> Result<Response, HttpProblem> {
     let tokens = Tokens::read(headers)?;
     let needs = tokens.needs(read, &[product_id]).await?;
-    let answers = metas(read, &[product_id], &tokens, &needs).await?;
-    let parked = answers.iter().any(|answer| answer.parked);
-    let bodies = answers.iter().map(|answer| meta_body(family, product_id, &answer.meta));
-    let body = bodies.collect::<Result<Vec<_>, _>>()?.concat();
-    Ok(answer(body, parked, &needs))
+    let load = async || {
+        let found = metas(read, &[product_id], &tokens, &needs).await?;
+        let MetaAnswer { generation, meta, parked } =
+            found.into_iter().next().ok_or_else(Problem::internal)?;
+        let mut answer = Answer::new(meta.version, meta_body(family, product_id, &meta)?);
+        answer.warning = parked.then_some(PARKED);
+        // The primary stands in for meta only for who brings a token.
+        answer.lasting = generation != NO_GENERATION;
+        Ok::<_, HttpProblem>(answer)
+    };
+    let answer = read.cache.answer(product_id, Question::Meta(family), needs.of(product_id), load).await?;
+    let mut response = answer.into_response();
+    needs.warn(&mut response);
+    Ok(response)
 }
 
 async fn many(read: &Read, products: &[ProductId], headers: &HeaderMap) -> Result<Response, HttpProblem> {
@@ -77,14 +88,10 @@ async fn many(read: &Read, products: &[ProductId], headers: &HeaderMap) -> Resul
     let answers = metas(read, products, &tokens, &needs).await?;
     let parked = answers.iter().any(|answer| answer.parked);
     let metas: Vec<_> = products.iter().copied().zip(answers.into_iter().map(|answer| answer.meta)).collect();
-    Ok(answer(metas_body(read.family2, &metas)?, parked, &needs))
-}
-
-fn answer(body: Vec<u8>, parked: bool, needs: &Needs) -> Response {
-    let mut response = representation("application/json", body);
+    let mut response = representation("application/json", metas_body(read.family2, &metas)?);
     if parked {
         response.headers_mut().append(WARNING, PARKED);
     }
     needs.warn(&mut response);
-    response
+    Ok(response)
 }

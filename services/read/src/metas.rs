@@ -18,6 +18,9 @@ const LOOK_AGAIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Pause after a notice that came before what it tells of.
 const EARLY_NOTICE_PAUSE: Duration = Duration::from_millis(5);
 
+/// Stands for the primary, where a meta was added up from it.
+pub(crate) const NO_GENERATION: i32 = 0;
+
 /// The metas of products in the order asked, none older than is needed.
 pub(crate) async fn metas(
     read: &Read,
@@ -44,8 +47,7 @@ pub(crate) async fn metas(
     for product_id in late {
         let meta = from_primary(read, product_id).await?;
         for (_, answer) in products.iter().zip(&mut answers).filter(|(id, _)| **id == product_id) {
-            answer.meta = meta.clone();
-            answer.parked = false;
+            *answer = MetaAnswer { generation: NO_GENERATION, meta: meta.clone(), parked: false };
         }
     }
     Ok(answers)
@@ -55,7 +57,7 @@ async fn products_from_primary(read: &Read, products: &[ProductId]) -> Result<Ve
     let mut answers = Vec::with_capacity(products.len());
     for product_id in products {
         let meta = from_primary(read, *product_id).await?;
-        answers.push(MetaAnswer { generation: 0, meta, parked: false });
+        answers.push(MetaAnswer { generation: NO_GENERATION, meta, parked: false });
     }
     Ok(answers)
 }

@@ -92,7 +92,8 @@ fn resume(cursor: &Cursor, count: i64) -> Option<Paging> {
     })
 }
 
-fn star_bits(ratings: &[Rating]) -> u8 {
+/// A bit for each number of stars.
+pub(crate) fn star_bits(ratings: &[Rating]) -> u8 {
     ratings.iter().fold(0, |bits, rating| bits | 1 << rating.index())
 }
 

@@ -1,6 +1,7 @@
 //! All routes of the read service.
 
 use crate::api::documents;
+use crate::cache::Cache;
 use crate::{jsonld, list, meta, one};
 use axum::Router;
 use axum::routing::get;
@@ -18,6 +19,7 @@ use tokio::sync::OnceCell;
 pub(crate) struct Read {
     pub(crate) primary: PgPool,
     pub(crate) meta: PgPool,
+    pub(crate) cache: Arc<Cache>,
     /// Hears of what moves in meta.
     pub(crate) listener: Listener,
     /// Whether waiting for meta pays.

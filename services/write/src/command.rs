@@ -97,7 +97,7 @@ pub(crate) async fn answer(
 ) -> Response {
     let Reached { epoch, product_id, version } = reached;
     if when == When::Now {
-        write.visibility.committed(product_id, version);
+        write.visibility.committed(product_id, version, !headers.respond_async);
     }
     let seen = match when {
         _ if headers.respond_async => false,

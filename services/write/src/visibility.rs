@@ -21,10 +21,14 @@ pub(crate) struct Visibility {
 }
 
 impl Visibility {
-    /// Says that a product has changed.
-    pub(crate) fn committed(&self, product_id: ProductId, version: Version) {
+    /// Says that a product has changed, and whether somebody waits until readers show it.
+    pub(crate) fn committed(&self, product_id: ProductId, version: Version, awaited: bool) {
         self.written.notify_one();
-        self.announcer.announce(Store::Primary, product_id, version);
+        if awaited {
+            self.announcer.announce_awaited(Store::Primary, product_id, version);
+        } else {
+            self.announcer.announce(Store::Primary, product_id, version);
+        }
     }
 
     /// Whether changes come round at the moment, so that one of a while ago has.

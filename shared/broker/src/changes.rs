@@ -1,7 +1,7 @@
-//! Notices of changes: sent to whoever listens at the moment, kept by nobody.
+//! Notices of changes, and receipts for them: sent to whoever listens at the moment, kept by nobody.
 
 use crate::connection::{BrokerAddress, BrokerError, close, in_time, open};
-use contract::{CHANGES_EXCHANGE, ChangeNotice};
+use contract::{CHANGES_EXCHANGE, ChangeNotice, RECEIPTS_EXCHANGE, Receipt};
 use futures_util::StreamExt;
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
@@ -14,12 +14,14 @@ use lapin::{BasicProperties, Channel, Connection, Consumer, ExchangeKind};
 const NOTICES_MAX: i64 = 1_000;
 
 async fn declare(channel: &Channel) -> Result<(), BrokerError> {
-    let transient = ExchangeDeclareOptions::default();
-    let none = FieldTable::default();
-    in_time(channel.exchange_declare(CHANGES_EXCHANGE.into(), ExchangeKind::Fanout, transient, none)).await
+    for exchange in [CHANGES_EXCHANGE, RECEIPTS_EXCHANGE] {
+        let (transient, none) = (ExchangeDeclareOptions::default(), FieldTable::default());
+        in_time(channel.exchange_declare(exchange.into(), ExchangeKind::Fanout, transient, none)).await?;
+    }
+    Ok(())
 }
 
-/// A connection that only sends notices.
+/// A connection that only sends notices, or receipts.
 #[derive(Debug)]
 pub struct ChangeSender {
     connection: Connection,
@@ -42,10 +44,21 @@ impl ChangeSender {
     /// # Errors
     /// When the connection broke.
     pub async fn send(&self, notice: &[u8]) -> Result<(), BrokerError> {
+        self.send_to(CHANGES_EXCHANGE, notice).await
+    }
+
+    /// The same with a receipt, as [`Receipt::write`] writes it.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn send_receipt(&self, receipt: &[u8]) -> Result<(), BrokerError> {
+        self.send_to(RECEIPTS_EXCHANGE, receipt).await
+    }
+
+    async fn send_to(&self, exchange: &str, body: &[u8]) -> Result<(), BrokerError> {
         let properties = BasicProperties::default().with_content_type("application/json".into());
         let options = BasicPublishOptions::default();
-        let publish =
-            self.channel.basic_publish(CHANGES_EXCHANGE.into(), "".into(), options, notice, properties);
+        let publish = self.channel.basic_publish(exchange.into(), "".into(), options, body, properties);
         in_time(publish).await.map(|_| ())
     }
 
@@ -55,7 +68,25 @@ impl ChangeSender {
     }
 }
 
-/// A connection that only receives notices, from now on.
+/// Which messages somebody receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receives {
+    /// Notices.
+    Notices,
+    /// Notices and receipts.
+    Receipts,
+}
+
+/// What is received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// A notice.
+    Notice(ChangeNotice),
+    /// A receipt.
+    Receipt(Receipt),
+}
+
+/// A connection that only receives notices, and receipts if wanted, from now on.
 pub struct ChangeReceiver {
     connection: Connection,
     _channel: Channel,
@@ -73,30 +104,46 @@ impl ChangeReceiver {
     ///
     /// # Errors
     /// When the broker is away or refuses.
-    pub async fn connect(address: &BrokerAddress, name: &str) -> Result<Self, BrokerError> {
+    pub async fn connect(
+        address: &BrokerAddress,
+        name: &str,
+        receives: Receives,
+    ) -> Result<Self, BrokerError> {
         let (connection, channel) = open(address, name).await?;
         declare(&channel).await?;
         let mine = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
         let mut bounds = FieldTable::default();
         bounds.insert("x-max-length".into(), AMQPValue::LongLongInt(NOTICES_MAX));
         let queue = in_time(channel.queue_declare("".into(), mine, bounds)).await?;
-        let (name, bind, none) = (queue.name().clone(), QueueBindOptions::default(), FieldTable::default());
-        in_time(channel.queue_bind(name.clone(), CHANGES_EXCHANGE.into(), "".into(), bind, none)).await?;
+        let name = queue.name().clone();
+        let exchanges: &[&str] = match receives {
+            Receives::Notices => &[CHANGES_EXCHANGE],
+            Receives::Receipts => &[CHANGES_EXCHANGE, RECEIPTS_EXCHANGE],
+        };
+        for exchange in exchanges {
+            let (bind, none) = (QueueBindOptions::default(), FieldTable::default());
+            in_time(channel.queue_bind(name.clone(), (*exchange).into(), "".into(), bind, none)).await?;
+        }
         let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
         let consumer =
             in_time(channel.basic_consume(name, "".into(), options, FieldTable::default())).await?;
         Ok(ChangeReceiver { connection, _channel: channel, consumer })
     }
 
-    /// The next notice. A message that is none is passed over.
+    /// What is told next. A message that says nothing is passed over.
     ///
     /// # Errors
     /// When the connection has ended: begin again.
-    pub async fn next(&mut self) -> Result<ChangeNotice, BrokerError> {
+    pub async fn next(&mut self) -> Result<Told, BrokerError> {
         loop {
             let delivery = self.consumer.next().await.ok_or(BrokerError::Ended)??;
-            match ChangeNotice::read(&delivery.data) {
-                Ok(notice) => return Ok(notice),
+            let told = if delivery.exchange.as_str() == RECEIPTS_EXCHANGE {
+                Receipt::read(&delivery.data).map(Told::Receipt)
+            } else {
+                ChangeNotice::read(&delivery.data).map(Told::Notice)
+            };
+            match told {
+                Ok(told) => return Ok(told),
                 Err(error) => {
                     tracing::warn!(cause = %error, "a message that is no notice of a change was passed over");
                 }

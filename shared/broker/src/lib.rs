@@ -15,7 +15,7 @@ mod changes;
 mod dead_letters;
 mod depth;
 
-pub use changes::{ChangeReceiver, ChangeSender};
+pub use changes::{ChangeReceiver, ChangeSender, Receives, Told};
 pub use connection::{AddressInvalid, BrokerAddress, BrokerError};
 pub use dead_letters::{DeadLetter, DeadLetters, dead_letters, purge_dead_letters};
 pub use depth::{QueueDepth, queue_depths};

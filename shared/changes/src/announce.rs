@@ -2,29 +2,58 @@
 
 use crate::{CONNECT_PAUSE_MAX, CONNECT_PAUSE_MIN};
 use broker::{BrokerAddress, BrokerError, ChangeSender};
-use contract::{ChangeNotice, Store};
+use contract::{ChangeNotice, Origin, Store};
 use domain::{ProductId, Version};
 use service::{Shutdown, log_chain};
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 /// Changes that wait to be announced at most; more are not announced, as a lost notice does no harm.
 const WAITING_CHANGES_MAX: usize = 20_000;
 /// Changes in one notice at most.
 const NOTICE_CHANGES_MAX: usize = 500;
 
-type Change = (Store, ProductId, Version);
+/// How often an announcer that has nothing to say shows that it is there.
+const SIGN_OF_LIFE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A change to be announced, and whether somebody waits until readers have taken it in.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    store: Store,
+    product_id: ProductId,
+    version: Version,
+    awaited: bool,
+}
 
 /// Takes changes to be announced. Clones all lead to the same connection.
 #[derive(Debug, Clone)]
-pub struct Announcer(mpsc::Sender<Change>);
+pub struct Announcer {
+    changes: mpsc::Sender<Change>,
+    /// Whether a change could not be taken, which receivers must learn.
+    missed: Arc<AtomicBool>,
+}
 
 impl Announcer {
     /// Announces that a product has reached a version in a store. Never waits.
     pub fn announce(&self, store: Store, product_id: ProductId, version: Version) {
-        let _ = self.0.try_send((store, product_id, version));
+        self.take(Change { store, product_id, version, awaited: false });
+    }
+
+    /// The same for somebody who waits until readers have taken it in.
+    pub fn announce_awaited(&self, store: Store, product_id: ProductId, version: Version) {
+        self.take(Change { store, product_id, version, awaited: true });
+    }
+
+    fn take(&self, change: Change) {
+        if self.changes.try_send(change).is_err() {
+            self.missed.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -35,13 +64,15 @@ pub fn announcer(
     shutdown: Shutdown,
 ) -> (impl Future<Output = ()> + Send + 'static, Announcer) {
     let (sender, changes) = mpsc::channel(WAITING_CHANGES_MAX);
-    (run(broker, name, changes, shutdown), Announcer(sender))
+    let missed = Arc::new(AtomicBool::new(false));
+    (run(broker, name, changes, missed.clone(), shutdown), Announcer { changes: sender, missed })
 }
 
 async fn run(
     broker: BrokerAddress,
     name: &'static str,
     mut changes: mpsc::Receiver<Change>,
+    missed: Arc<AtomicBool>,
     shutdown: Shutdown,
 ) {
     let mut pause = CONNECT_PAUSE_MIN;
@@ -52,14 +83,12 @@ async fn run(
             Some(Err(failure)) => failure,
             Some(Ok(sender)) => {
                 pause = CONNECT_PAUSE_MIN;
-                // What waited while there was no connection is news to nobody.
+                // What waited while there was no connection is told by the first notice of a new announcer.
                 while changes.try_recv().is_ok() {}
-                match shutdown.unless_stopped(send(&sender, &mut changes)).await {
+                let sending = Sending { sender, announcer: Uuid::now_v7(), number: 0, missed: &missed };
+                match shutdown.unless_stopped(sending.send(&mut changes)).await {
                     Some(Err(failure)) => failure,
-                    Some(Ok(())) | None => {
-                        sender.close().await;
-                        break;
-                    }
+                    Some(Ok(())) | None => break,
                 }
             }
         };
@@ -69,26 +98,61 @@ async fn run(
     }
 }
 
-/// Sends what comes in, together what came in together, until all announcers are gone.
-async fn send(sender: &ChangeSender, changes: &mut mpsc::Receiver<Change>) -> Result<(), BrokerError> {
-    let mut together = Vec::with_capacity(NOTICE_CHANGES_MAX);
-    while changes.recv_many(&mut together, NOTICE_CHANGES_MAX).await > 0 {
-        for notice in notices(&mut together) {
-            match notice.write() {
-                Ok(body) => sender.send(&body).await?,
-                Err(error) => {
-                    tracing::error!(cause = log_chain(&error), "a notice of a change cannot be written");
+/// What is sent over one connection.
+struct Sending<'a> {
+    sender: ChangeSender,
+    announcer: Uuid,
+    number: u64,
+    missed: &'a AtomicBool,
+}
+
+impl Sending<'_> {
+    /// Sends what comes in, together what came in together, and now and then that it is there, until all announcers are
+    /// gone.
+    async fn send(mut self, changes: &mut mpsc::Receiver<Change>) -> Result<(), BrokerError> {
+        let mut together = Vec::with_capacity(NOTICE_CHANGES_MAX);
+        // At once, so that receivers know of this announcer before they need to.
+        self.notify(sign_of_life(), true).await?;
+        loop {
+            match timeout(SIGN_OF_LIFE_INTERVAL, changes.recv_many(&mut together, NOTICE_CHANGES_MAX)).await {
+                Ok(0) => break,
+                Ok(_) => {
+                    let awaited = together.iter().any(|change| change.awaited);
+                    for notice in notices(&mut together) {
+                        self.notify(notice, awaited).await?;
+                    }
                 }
+                Err(_) => self.notify(sign_of_life(), true).await?,
+            }
+        }
+        self.sender.close().await;
+        Ok(())
+    }
+
+    async fn notify(&mut self, mut notice: ChangeNotice, receipt: bool) -> Result<(), BrokerError> {
+        // A number left out tells that changes were.
+        let missed = self.missed.swap(false, Ordering::Relaxed);
+        self.number += if missed { 2 } else { 1 };
+        notice.origin = Some(Origin { announcer: self.announcer, number: self.number, receipt });
+        match notice.write() {
+            Ok(body) => self.sender.send(&body).await,
+            Err(error) => {
+                tracing::error!(cause = log_chain(&error), "a notice of a change cannot be written");
+                Ok(())
             }
         }
     }
-    Ok(())
+}
+
+/// Shows that an announcer is there, and asks readers whether they are.
+fn sign_of_life() -> ChangeNotice {
+    ChangeNotice { store: Store::Primary, changes: Vec::new(), origin: None }
 }
 
 /// One notice for each store, of several versions of a product only the highest.
 fn notices(changes: &mut Vec<Change>) -> Vec<ChangeNotice> {
     let (mut primary, mut meta) = (BTreeMap::new(), BTreeMap::new());
-    for (store, product_id, version) in changes.drain(..) {
+    for Change { store, product_id, version, .. } in changes.drain(..) {
         let of_store = if store == Store::Primary { &mut primary } else { &mut meta };
         let highest = of_store.entry(product_id).or_insert(version);
         *highest = version.max(*highest);
@@ -96,7 +160,7 @@ fn notices(changes: &mut Vec<Change>) -> Vec<ChangeNotice> {
     [(Store::Primary, primary), (Store::Meta, meta)]
         .into_iter()
         .filter(|(_, changes)| !changes.is_empty())
-        .map(|(store, changes)| ChangeNotice { store, changes: changes.into_iter().collect() })
+        .map(|(store, changes)| ChangeNotice { store, changes: changes.into_iter().collect(), origin: None })
         .collect()
 }
 
@@ -107,17 +171,24 @@ mod tests {
     #[test]
     fn of_several_versions_the_highest_is_told() {
         let product = |id: i64| ProductId::try_from(id).unwrap();
+        let change = |store, id, version| Change {
+            store,
+            product_id: product(id),
+            version: Version(version),
+            awaited: false,
+        };
         let mut changes = vec![
-            (Store::Meta, product(5), Version(3)),
-            (Store::Primary, product(5), Version(4)),
-            (Store::Primary, product(4), Version(1)),
-            (Store::Primary, product(5), Version(2)),
+            change(Store::Meta, 5, 3),
+            change(Store::Primary, 5, 4),
+            change(Store::Primary, 4, 1),
+            change(Store::Primary, 5, 2),
         ];
         let primary = ChangeNotice {
             store: Store::Primary,
             changes: vec![(product(4), Version(1)), (product(5), Version(4))],
+            origin: None,
         };
-        let meta = ChangeNotice { store: Store::Meta, changes: vec![(product(5), Version(3))] };
+        let meta = ChangeNotice { store: Store::Meta, changes: vec![(product(5), Version(3))], origin: None };
         assert_eq!(notices(&mut changes), [primary, meta]);
         assert!(changes.is_empty());
     }

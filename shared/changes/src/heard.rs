@@ -1,26 +1,18 @@
 //! What was heard lately, and who waits to hear more.
 
+use crate::memory::Memory;
 use contract::{ChangeNotice, Store};
 use domain::{ProductId, Version};
 use std::collections::HashMap;
-use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::oneshot;
-
-/// How long what was heard is remembered at least: whoever begins to wait later than a change by less
-/// than this still learns of it.
-const REMEMBERED: Duration = Duration::from_secs(5);
-/// Products remembered at most, twice: past it what is older goes early.
-const REMEMBERED_PRODUCTS_MAX: usize = 100_000;
 
 type Key = (Store, ProductId);
 
-/// What was heard, forgotten in two steps so that forgetting costs nothing.
-#[derive(Debug)]
+/// What was heard, and who waits for more.
+#[derive(Debug, Default)]
 pub(crate) struct Heard {
-    recent: HashMap<Key, Version>,
-    older: HashMap<Key, Version>,
-    since: Instant,
+    memory: Memory,
     waiting: HashMap<Key, Vec<Waiter>>,
     next_waiter: u64,
 }
@@ -40,27 +32,11 @@ pub(crate) struct Ticket {
 }
 
 impl Heard {
-    pub(crate) fn new() -> Self {
-        Heard {
-            recent: HashMap::new(),
-            older: HashMap::new(),
-            since: Instant::now(),
-            waiting: HashMap::new(),
-            next_waiter: 0,
-        }
-    }
-
     /// Takes in a notice, and tells those who waited for it.
     pub(crate) fn hear(&mut self, notice: &ChangeNotice, now: Instant) {
-        if now.duration_since(self.since) >= REMEMBERED || self.recent.len() >= REMEMBERED_PRODUCTS_MAX {
-            self.older = mem::take(&mut self.recent);
-            self.since = now;
-        }
+        self.memory.hear(notice, now);
         for (product_id, version) in &notice.changes {
-            let key = (notice.store, *product_id);
-            let highest = self.recent.entry(key).or_insert(*version);
-            *highest = (*version).max(*highest);
-            self.tell(key, *version);
+            self.tell((notice.store, *product_id), *version);
         }
     }
 
@@ -77,8 +53,7 @@ impl Heard {
 
     /// Begins to wait for a version; `None` when it, or a later one, was heard already.
     pub(crate) fn wait(&mut self, key: Key, version: Version) -> Option<(Ticket, oneshot::Receiver<()>)> {
-        let heard = self.recent.get(&key).max(self.older.get(&key));
-        if heard.is_some_and(|heard| *heard >= version) {
+        if self.memory.version(key.0, key.1).is_some_and(|heard| heard >= version) {
             return None;
         }
         let (told, receiver) = oneshot::channel();
@@ -113,12 +88,12 @@ mod tests {
     }
 
     fn notice(id: i64, version: i64) -> ChangeNotice {
-        ChangeNotice { store: Store::Meta, changes: vec![(product(id), Version(version))] }
+        ChangeNotice { store: Store::Meta, changes: vec![(product(id), Version(version))], origin: None }
     }
 
     #[test]
     fn a_wait_ends_with_its_version_or_a_later_one() {
-        let mut heard = Heard::new();
+        let mut heard = Heard::default();
         let now = Instant::now();
         let key = (Store::Meta, product(5));
         let (_, mut third) = heard.wait(key, Version(3)).unwrap();
@@ -137,20 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_heard_is_remembered_for_a_while_and_not_for_ever() {
-        let mut heard = Heard::new();
-        let key = (Store::Meta, product(5));
-        let begin = Instant::now();
-        heard.hear(&notice(5, 7), begin);
-        heard.hear(&notice(6, 1), begin + REMEMBERED);
-        assert!(heard.wait(key, Version(7)).is_none());
-        heard.hear(&notice(6, 2), begin + REMEMBERED * 2);
-        assert!(heard.wait(key, Version(7)).is_some());
-    }
-
-    #[test]
     fn whoever_gives_up_leaves_nothing_behind() {
-        let mut heard = Heard::new();
+        let mut heard = Heard::default();
         let key = (Store::Meta, product(5));
         let (first, _receiver) = heard.wait(key, Version(1)).unwrap();
         let (second, mut receiver) = heard.wait(key, Version(1)).unwrap();

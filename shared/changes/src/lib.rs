@@ -6,11 +6,16 @@ mod announce;
 
 mod heard;
 mod listen;
+mod memory;
+mod origins;
+mod receipts;
+mod rounds;
 
 mod patience;
 
 pub use announce::{Announcer, announcer};
-pub use listen::{Listener, listener};
+pub use listen::{Keeper, Listener, listener, reader};
+pub use memory::{Memory, Moment};
 pub use patience::Patience;
 
 use std::time::Duration;

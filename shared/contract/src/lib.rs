@@ -13,7 +13,7 @@ mod cursor;
 mod prefer;
 mod token;
 
-pub use change_notice::{ChangeNotice, Store};
+pub use change_notice::{ChangeNotice, Origin, Receipt, Store};
 pub use cursor::{Cursor, CursorInvalid, CursorKey};
 pub use event_batch::{BatchUnreadable, read_batch, write_batch};
 pub use jsonld::{JSON_LD_CONTENT_TYPE, ProductPage, jsonld};
@@ -24,11 +24,11 @@ pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use token::{ConsistencyToken, TokenInvalid, read_tokens};
 pub use topology::{
     CHANGES_EXCHANGE, DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, DELIVERY_LIMIT, EPOCH_HEADER, EVENTS_EXCHANGE,
-    MESSAGE_EVENTS_MAX, QUEUE_COUNT, QUEUE_MESSAGES_MAX, queue_of, queues,
+    MESSAGE_EVENTS_MAX, QUEUE_COUNT, QUEUE_MESSAGES_MAX, RECEIPTS_EXCHANGE, queue_of, queues,
 };
 
 /// The two families of paths, which want the same data in different types.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// `/reviews/:product_id/...`: numbers.
     One,

@@ -6,6 +6,8 @@ use domain::Part;
 pub const EVENTS_EXCHANGE: &str = "reviews.events";
 /// Fanout exchange of [`crate::ChangeNotice`]s, none of which is ever kept.
 pub const CHANGES_EXCHANGE: &str = "reviews.changes";
+/// Fanout exchange of [`crate::Receipt`]s, likewise.
+pub const RECEIPTS_EXCHANGE: &str = "reviews.receipts";
 /// Fanout exchange that refused messages go to.
 pub const DEAD_LETTER_EXCHANGE: &str = "reviews.dead";
 /// Queue that keeps refused messages for people.

@@ -4,7 +4,7 @@
 
 use contract::{
     CHANGES_EXCHANGE, ChangeNotice, DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, DELIVERY_LIMIT, EPOCH_HEADER,
-    EVENTS_EXCHANGE, MESSAGE_EVENTS_MAX, QUEUE_MESSAGES_MAX, Store, queues,
+    EVENTS_EXCHANGE, MESSAGE_EVENTS_MAX, QUEUE_MESSAGES_MAX, RECEIPTS_EXCHANGE, Store, queues,
 };
 use domain::{Event, ID_MAX, PARTS};
 use serde_json::{Value, json};
@@ -48,10 +48,10 @@ fn references<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
 }
 
 #[test]
-fn the_messages_are_the_types_of_events_and_the_notice() {
+fn the_messages_are_the_types_of_events_notices_and_receipts() {
     let document = document();
     let messages = at(&document, "/components/messages");
-    let expected = Event::TYPE_NAMES.into_iter().chain(["ChangeNotice"]).collect();
+    let expected = Event::TYPE_NAMES.into_iter().chain(["ChangeNotice", "Receipt"]).collect();
     assert_eq!(keys(messages), expected);
     for name in Event::TYPE_NAMES {
         assert_eq!(messages[name]["name"], name);
@@ -82,6 +82,9 @@ fn exchanges_and_queues_are_those_of_the_code() {
     assert_eq!(*at(events, "/messages/EventBatch/headers/required"), json!([EPOCH_HEADER]));
     assert_eq!(changes["address"], CHANGES_EXCHANGE);
     assert_eq!(at(changes, "/bindings/amqp/exchange/name"), CHANGES_EXCHANGE);
+    let receipts = &channels["receipts"];
+    assert_eq!(receipts["address"], RECEIPTS_EXCHANGE);
+    assert_eq!(at(receipts, "/bindings/amqp/exchange/name"), RECEIPTS_EXCHANGE);
     assert_eq!(dead["address"], DEAD_LETTER_QUEUE);
     assert_eq!(at(dead, "/bindings/amqp/queue/name"), DEAD_LETTER_QUEUE);
 }
@@ -117,15 +120,21 @@ fn events_have_the_documented_attributes_and_fields() {
 }
 
 #[test]
-fn the_notice_has_the_documented_fields_and_stores() {
+fn notices_and_receipts_have_the_documented_fields_and_stores() {
     let document = document();
     let schema = at(&document, "/components/schemas/ChangeNotice");
     let written: Vec<Value> = [Store::Primary, Store::Meta]
-        .map(|store| ChangeNotice { store, changes: Vec::new() }.write().unwrap())
+        .map(|store| ChangeNotice { store, changes: Vec::new(), origin: None }.write().unwrap())
         .map(|body| serde_json::from_slice(&body).unwrap())
         .into();
-    assert_eq!(keys(&written[0]), keys(&schema["properties"]));
     assert_eq!(keys(&written[0]), texts(&schema["required"]));
+    let whole: Value = serde_json::from_str(include_str!("../golden/change_notice.json")).unwrap();
+    assert_eq!(keys(&whole), keys(&schema["properties"]));
+    assert_eq!(keys(&whole["origin"]), keys(&schema["properties"]["origin"]["properties"]));
+    let receipt: Value = serde_json::from_str(include_str!("../golden/receipt.json")).unwrap();
+    let schema_of_receipts = at(&document, "/components/schemas/Receipt");
+    assert_eq!(keys(&receipt), keys(&schema_of_receipts["properties"]));
+    assert_eq!(keys(&receipt), texts(&schema_of_receipts["required"]));
     let stores = written.iter().map(|notice| notice["store"].as_str().unwrap()).collect();
     assert_eq!(texts(at(schema, "/properties/store/enum")), stores);
 }

@@ -48,6 +48,9 @@ impl From<Row> for MetaAnswer {
 
 /// Reads a product's meta; `None` while there is no generation yet.
 ///
+/// That one generation answers must be in the statement: a table that changes as rarely as `active_generation` is never
+/// analyzed, is taken to have two thousand rows, and for so many the whole of `product_meta`'s index would be read.
+///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn product_answer(pool: &PgPool, product_id: ProductId) -> Result<Option<MetaAnswer>, sqlx::Error> {
@@ -58,7 +61,7 @@ pub async fn product_answer(pool: &PgPool, product_id: ProductId) -> Result<Opti
                m.rating_3 AS "rating_3?", m.rating_4 AS "rating_4?", m.rating_5 AS "rating_5?",
                m.recommended_false AS "recommended_false?", m.recommended_true AS "recommended_true?",
                m.characteristics AS "characteristics?: Json<Vec<CharacteristicMeta>>", m.parked AS "parked?"
-        FROM active_generation a
+        FROM (SELECT generation FROM active_generation LIMIT 1) a
         LEFT JOIN product_meta m ON m.generation = a.generation AND m.part = $1 AND m.product_id = $2"#,
         product_id.part().get(),
         product_id.get(),
@@ -84,7 +87,7 @@ pub async fn product_answers(
                m.rating_3 AS "rating_3?", m.rating_4 AS "rating_4?", m.rating_5 AS "rating_5?",
                m.recommended_false AS "recommended_false?", m.recommended_true AS "recommended_true?",
                m.characteristics AS "characteristics?: Json<Vec<CharacteristicMeta>>", m.parked AS "parked?"
-        FROM active_generation a
+        FROM (SELECT generation FROM active_generation LIMIT 1) a
         CROSS JOIN unnest($1::bigint[]) WITH ORDINALITY AS wanted (id, n)
         LEFT JOIN product_meta m ON m.generation = a.generation AND m.part = wanted.id % 64 AND m.product_id = wanted.id
         ORDER BY wanted.n"#,
@@ -94,4 +97,23 @@ pub async fn product_answers(
     .await?;
     let complete = rows.len() == products.len();
     Ok(complete.then(|| rows.into_iter().map(MetaAnswer::from).collect()))
+}
+
+/// What answers are made from: another value says that they may be others without a product's having moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswersOf {
+    /// The generation that answers.
+    pub generation: i32,
+    /// How often a product was made anew.
+    pub mended: i64,
+}
+
+/// What answers are made from at the moment; `None` while there is no generation yet.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn answers_of(pool: &PgPool) -> Result<Option<AnswersOf>, sqlx::Error> {
+    sqlx::query_as!(AnswersOf, "-- meta.answers_of\nSELECT generation, mended FROM active_generation")
+        .fetch_optional(pool)
+        .await
 }

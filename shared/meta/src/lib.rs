@@ -16,7 +16,7 @@ mod status;
 mod trace;
 mod version;
 
-pub use answer::{MetaAnswer, product_answer, product_answers};
+pub use answer::{AnswersOf, MetaAnswer, answers_of, product_answer, product_answers};
 pub use canary::{Canary, canary, store_beat};
 pub use checkpoint::{Checkpoint, checkpoints_of, lock_checkpoints, move_checkpoints, read_checkpoints};
 pub use generation::{

@@ -74,7 +74,7 @@ pub async fn mark_parked(
 }
 
 /// Removes a product from a generation, with why it stands still if it does: for whoever stores it anew in
-/// the same transaction.
+/// the same transaction. Tells readers that keep answers.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -85,7 +85,8 @@ pub async fn remove_product(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "-- product_meta.remove
-        WITH p AS (DELETE FROM parked_product WHERE generation = $1 AND part = $2 AND product_id = $3)
+        WITH p AS (DELETE FROM parked_product WHERE generation = $1 AND part = $2 AND product_id = $3),
+             a AS (UPDATE active_generation SET mended = mended + 1)
         DELETE FROM product_meta WHERE generation = $1 AND part = $2 AND product_id = $3",
         generation,
         product_id.part().get(),

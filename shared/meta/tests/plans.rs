@@ -8,14 +8,15 @@ use sqlx::PgPool;
 use testkit::{Explained, explained, meta_database, product};
 use uuid::Uuid;
 
-/// A second generation stands beside the one that answers, with as many products.
+/// A second generation stands beside the one that answers, with as many products. As in a running system only the large
+/// table is ever analyzed: of the small ones too few rows change.
 const SEED: &str = "
     INSERT INTO generation (projection_version, state) VALUES (1, 'building');
     INSERT INTO product_meta (generation, part, product_id, version, rating_5, recommended_true, characteristics)
     SELECT g.generation, p % 64, p, 3, 3, 3,
            jsonb_build_array(jsonb_build_object('id', p, 'name', 'Fit', 'count', 3, 'sum', 9))
     FROM generation g CROSS JOIN generate_series(1, 100000) p;
-    ANALYZE";
+    ANALYZE product_meta";
 
 async fn an_answer_is_one_row(explained: &Explained) {
     for (id, version) in [(77, 3), (100_000, 3), (7_000_000, 0)] {
@@ -24,7 +25,8 @@ async fn an_answer_is_one_row(explained: &Explained) {
             assert_eq!(answer.meta.version.0, version, "product {id}");
         };
         let plans = explained.plans("meta.product", answer).await;
-        plans.scan_no_table().use_index("product_meta_pkey").seek("product_meta_pkey", "product_id = ");
+        plans.scan_no_table().use_index("product_meta_pkey").seek("product_meta_pkey", "generation = ");
+        plans.seek("product_meta_pkey", "product_id = ");
         plans.read_at_most("product_meta", 1).sort_at_most(0);
     }
 }
@@ -35,7 +37,8 @@ async fn many_answers_are_a_row_each(explained: &Explained) {
         assert_eq!(product_answers(pool, &ids).await.unwrap().unwrap().len(), 100);
     };
     let plans = explained.plans("meta.products", answers).await;
-    plans.scan_no_table().use_index("product_meta_pkey").read_at_most("product_meta", 100).sort_at_most(100);
+    plans.scan_no_table().use_index("product_meta_pkey").seek("product_meta_pkey", "generation = ");
+    plans.read_at_most("product_meta", 100).sort_at_most(100);
 }
 
 async fn a_batch_touches_its_own_products(explained: &Explained) {

@@ -21,7 +21,7 @@ pub use cors::Cors;
 pub use health::{health_routes, healthcheck};
 pub use http::{serve, serve_at, with_ids, with_limit, with_manners, with_problems};
 pub use problem::{HttpProblem, log_chain};
-pub use representation::{representation, with_representations};
+pub use representation::{entity_tag, representation, tagged_representation, with_representations};
 pub use request::{
     BODY_BYTES_MAX, PathText, header_text, prefer, product_id, read_body, read_json, review_id, traceparent,
 };

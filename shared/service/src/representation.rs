@@ -2,7 +2,7 @@
 //! compression where it pays.
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
@@ -27,17 +27,26 @@ const VARY_ENCODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 /// May be stored, must be revalidated: a change shows at once.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// A body as an answer that can be revalidated. The tag is a hash of the body: whatever made it, the
-/// same bytes have the same tag and others have another.
+/// The entity tag of a body: a hash of it. Whatever made it, the same bytes have the same tag and others have another.
+pub fn entity_tag(body: &[u8]) -> HeaderValue {
+    let hash = URL_SAFE_NO_PAD.encode(&Sha256::digest(body)[..TAG_BYTES]);
+    // Letters, digits, `-` and `_` are fit for a header.
+    HeaderValue::from_str(&format!("\"{hash}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+/// A body as an answer that can be revalidated.
 pub fn representation(content_type: &'static str, body: Vec<u8>) -> Response {
-    let hash = URL_SAFE_NO_PAD.encode(&Sha256::digest(&body)[..TAG_BYTES]);
+    let tag = entity_tag(&body);
+    tagged_representation(content_type, body.into(), tag)
+}
+
+/// The same with the tag that [`entity_tag`] gave for it.
+pub fn tagged_representation(content_type: &'static str, body: Bytes, tag: HeaderValue) -> Response {
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, REVALIDATE);
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{hash}\"")) {
-        headers.insert(ETAG, tag);
-    }
+    headers.insert(ETAG, tag);
     response
 }
 

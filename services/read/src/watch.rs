@@ -1,0 +1,33 @@
+//! Sees what no notice tells: another generation answers, a product was made anew at the same version, or the primary
+//! was restored.
+
+use crate::cache::Cache;
+use contract::Store;
+use service::Shutdown;
+use sqlx::PgPool;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it looks; as long may answers be as they were before.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Looks until told to stop, and throws away what is of before.
+pub(crate) async fn watch(primary: PgPool, meta: PgPool, cache: Arc<Cache>, shutdown: Shutdown) {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let (mut log, mut projection) = (None, None);
+    while shutdown.unless_stopped(looks.tick()).await.is_some() {
+        let look = async { tokio::join!(primary::log_epoch(&primary), meta::answers_of(&meta)) };
+        let Some((epoch, answers)) = shutdown.unless_stopped(look).await else { break };
+        // A store that is away is said by whoever asks it, and does not change meanwhile.
+        if let Ok(epoch) = epoch
+            && log.replace(epoch) != Some(epoch)
+        {
+            cache.flush(Store::Primary);
+        }
+        if let Ok(answers) = answers
+            && projection.replace(answers) != Some(answers)
+        {
+            cache.flush(Store::Meta);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Which versions were heard of lately.
+
+use contract::{ChangeNotice, Store};
+use domain::{ProductId, Version};
+use std::collections::HashMap;
+use std::mem;
+use std::time::{Duration, Instant};
+
+/// How long what was heard is remembered at least: whoever begins to wait, or to load, earlier than a change by less than
+/// this still learns of it.
+const REMEMBERED: Duration = Duration::from_secs(5);
+/// Products remembered at most, twice: past it what is older goes early.
+const REMEMBERED_PRODUCTS_MAX: usize = 100_000;
+
+/// The highest version heard of each product, forgotten in two steps so that forgetting costs nothing.
+#[derive(Debug)]
+pub struct Memory {
+    recent: HashMap<(Store, ProductId), Version>,
+    older: HashMap<(Store, ProductId), Version>,
+    since: Instant,
+    forgotten: u64,
+}
+
+/// A moment of a memory's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(u64);
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory { recent: HashMap::new(), older: HashMap::new(), since: Instant::now(), forgotten: 0 }
+    }
+}
+
+impl Memory {
+    /// Takes in a notice that came `now`.
+    pub fn hear(&mut self, notice: &ChangeNotice, now: Instant) {
+        if now.duration_since(self.since) >= REMEMBERED || self.recent.len() >= REMEMBERED_PRODUCTS_MAX {
+            self.older = mem::take(&mut self.recent);
+            self.since = now;
+            self.forgotten += 1;
+        }
+        for (product_id, version) in &notice.changes {
+            let highest = self.recent.entry((notice.store, *product_id)).or_insert(*version);
+            *highest = (*version).max(*highest);
+        }
+    }
+
+    /// The highest version heard lately.
+    pub fn version(&self, store: Store, product_id: ProductId) -> Option<Version> {
+        let key = (store, product_id);
+        self.recent.get(&key).max(self.older.get(&key)).copied()
+    }
+
+    /// Now, to ask later whether everything heard since is remembered.
+    pub fn moment(&self) -> Moment {
+        Moment(self.forgotten)
+    }
+
+    /// Whether nothing that was heard after the moment is forgotten.
+    pub fn goes_back_to(&self, moment: Moment) -> bool {
+        self.forgotten - moment.0 <= 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(id: i64) -> ProductId {
+        id.try_into().unwrap()
+    }
+
+    fn notice(id: i64, version: i64) -> ChangeNotice {
+        ChangeNotice { store: Store::Meta, changes: vec![(product(id), Version(version))], origin: None }
+    }
+
+    #[test]
+    fn what_was_heard_is_remembered_for_a_while_and_not_for_ever() {
+        let mut memory = Memory::default();
+        let begin = Instant::now();
+        let moment = memory.moment();
+        memory.hear(&notice(5, 7), begin);
+        memory.hear(&notice(5, 6), begin);
+        memory.hear(&notice(6, 1), begin + REMEMBERED);
+        assert_eq!(memory.version(Store::Meta, product(5)), Some(Version(7)));
+        assert_eq!(memory.version(Store::Primary, product(5)), None);
+        assert!(memory.goes_back_to(moment));
+        memory.hear(&notice(6, 2), begin + REMEMBERED * 2);
+        assert_eq!(memory.version(Store::Meta, product(5)), None);
+        assert!(!memory.goes_back_to(moment));
+    }
+}

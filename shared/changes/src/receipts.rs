@@ -1,0 +1,114 @@
+//! Saying which notices were taken in.
+
+use crate::{CONNECT_PAUSE_MAX, CONNECT_PAUSE_MIN};
+use broker::{BrokerAddress, BrokerError, ChangeSender};
+use contract::{Origin, Receipt};
+use service::{Shutdown, log_chain};
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+/// Receipts to be sent: one for what came in while the one before was on its way.
+#[derive(Debug)]
+pub(crate) struct Receipts {
+    next: Mutex<Receipt>,
+    more: Notify,
+}
+
+impl Receipts {
+    pub(crate) fn new() -> Self {
+        let next = Receipt { reader: Uuid::now_v7(), taken_in: Vec::new() };
+        Receipts { next: Mutex::new(next), more: Notify::new() }
+    }
+
+    fn next(&self) -> MutexGuard<'_, Receipt> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins anew: as another reader, who has nothing of what was before.
+    pub(crate) fn begin(&self) {
+        *self.next() = Receipt { reader: Uuid::now_v7(), taken_in: Vec::new() };
+    }
+
+    /// Notes that a notice was taken in for which a receipt is wanted.
+    pub(crate) fn taken_in(&self, origin: Origin) {
+        self.next().taken_in.push((origin.announcer, origin.number));
+        self.more.notify_one();
+    }
+
+    /// Takes what is to be sent, of each announcer the last.
+    fn take(&self) -> Option<Receipt> {
+        let mut next = self.next();
+        let mut last = HashMap::new();
+        for (announcer, number) in mem::take(&mut next.taken_in) {
+            // Numbers come in order.
+            last.insert(announcer, number);
+        }
+        (!last.is_empty()).then(|| Receipt { reader: next.reader, taken_in: last.into_iter().collect() })
+    }
+
+    /// Sends receipts until told to stop.
+    pub(crate) async fn run(&self, broker: &BrokerAddress, name: &'static str, shutdown: &Shutdown) {
+        let mut pause = CONNECT_PAUSE_MIN;
+        while !shutdown.is_stopped() {
+            let failure = match shutdown.unless_stopped(ChangeSender::connect(broker, name)).await {
+                None => break,
+                Some(Err(failure)) => failure,
+                Some(Ok(sender)) => {
+                    pause = CONNECT_PAUSE_MIN;
+                    match shutdown.unless_stopped(self.send(&sender)).await {
+                        Some(failure) => failure,
+                        None => {
+                            sender.close().await;
+                            break;
+                        }
+                    }
+                }
+            };
+            tracing::debug!(cause = log_chain(&failure), "receipts cannot be sent at the moment");
+            shutdown.unless_stopped(sleep(pause)).await;
+            pause = (pause * 2).min(CONNECT_PAUSE_MAX);
+        }
+    }
+
+    /// Sends until the connection ends, and returns why it did.
+    async fn send(&self, sender: &ChangeSender) -> BrokerError {
+        loop {
+            self.more.notified().await;
+            let Some(receipt) = self.take() else { continue };
+            match receipt.write() {
+                Ok(body) => {
+                    if let Err(error) = sender.send_receipt(&body).await {
+                        return error;
+                    }
+                }
+                Err(error) => tracing::error!(cause = log_chain(&error), "a receipt cannot be written"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_receipt_tells_the_last_of_each_announcer() {
+        let receipts = Receipts::new();
+        assert_eq!(receipts.take(), None);
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        for (announcer, number) in [(a, 1), (b, 7), (a, 2)] {
+            receipts.taken_in(Origin { announcer, number, receipt: true });
+        }
+        let mut receipt = receipts.take().unwrap();
+        receipt.taken_in.sort();
+        assert_eq!(receipt.taken_in, [(a, 2), (b, 7)]);
+        assert_eq!(receipts.take(), None, "told once");
+        receipts.taken_in(Origin { announcer: a, number: 3, receipt: true });
+        receipts.begin();
+        assert_eq!(receipts.take(), None, "another reader has taken nothing in");
+    }
+}

@@ -151,4 +151,26 @@ mod tests {
         assert_eq!((settings["A"].as_str(), settings["EMPTY"].as_str()), ("b c", ""));
         assert_eq!(parse("A=1\nnonsense\n").unwrap_err().to_string(), "line 2 is not KEY=VALUE");
     }
+
+    #[test]
+    fn an_address_that_cannot_be_read_is_said_without_it() {
+        let database = "the database's address must look like postgres://ROLE@HOST:PORT/DATABASE: ";
+        let broker =
+            "the broker's address must look like amqp://USER@HOST:PORT/VHOST, with / in VHOST as %2f: ";
+        let no_postgres = "this one does not begin with postgres://";
+        let unreadable = "host, port or a parameter of this one cannot be read";
+        for (name, address, said) in [
+            ("META_URL", "localhost/secret", format!("{database}{no_postgres}")),
+            ("META_URL", "postgres://a:secret@localhost:many/meta", format!("{database}{unreadable}")),
+            ("BROKER_URL", "secret", format!("{broker}this one does not begin with amqp://")),
+            ("BROKER_URL", "amqp://a:secret@localhost:many/%2f", format!("{broker}{unreadable}")),
+        ] {
+            let config = Config { file: [(name.to_owned(), address.to_owned())].into_iter().collect() };
+            let error = match name {
+                "META_URL" => config.meta().map(drop).unwrap_err(),
+                _ => config.broker().map(drop).unwrap_err(),
+            };
+            assert_eq!(crate::say::error_line(&error), format!("cannot use {name}: {said}"), "{address}");
+        }
+    }
 }

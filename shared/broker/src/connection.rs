@@ -42,7 +42,7 @@ impl std::fmt::Debug for BrokerAddress {
 pub enum AddressInvalid {
     /// The address is not of the broker's form.
     #[error("the broker's address must look like amqp://USER@HOST:PORT/VHOST, with / in VHOST as %2f: {0}")]
-    Form(String),
+    Form(&'static str),
     /// The password's file cannot be read.
     #[error("the password file {0} cannot be read: {1}")]
     Password(String, String),
@@ -54,7 +54,13 @@ impl BrokerAddress {
     /// # Errors
     /// When the address is not of the broker's form, or the file cannot be read.
     pub fn read(url: &str, password_file: Option<&Path>) -> Result<Self, AddressInvalid> {
-        let mut uri: AMQPUri = url.parse().map_err(|e: String| AddressInvalid::Form(e))?;
+        let mut uri: AMQPUri = url.parse().map_err(|_: String| {
+            // The reader's words are of its own parts; and the address itself may hold a password.
+            AddressInvalid::Form(match url.starts_with("amqp://") || url.starts_with("amqps://") {
+                true => "host, port or a parameter of this one cannot be read",
+                false => "this one does not begin with amqp://",
+            })
+        })?;
         uri.query.heartbeat = Some(HEARTBEAT_SECONDS);
         if let Some(path) = password_file {
             let password = std::fs::read_to_string(path)

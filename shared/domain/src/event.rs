@@ -1,6 +1,7 @@
 //! What can happen to a product, as the log keeps it for ever.
 
 use crate::posted_json::read_posted;
+use crate::why_not::{DEFINED, Field, POSTED, REVIEW, why_not};
 use crate::{CharacteristicId, Rating, ReviewId, Values};
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,7 @@ pub enum EventUnreadable {
     Payload {
         /// The type.
         event_type: String,
-        /// What the reader found.
+        /// What is wrong with it.
         problem: String,
     },
 }
@@ -104,16 +105,23 @@ impl Event {
     /// # Errors
     /// [`EventUnreadable`] when the type is unknown or the payload is not of its shape.
     pub fn read(event_type: &str, payload: &str) -> Result<Self, EventUnreadable> {
-        let wrong = |problem: serde_json::Error| EventUnreadable::Payload {
+        // The parser's own words are of its types, and of places in a text that nobody sees.
+        let wrong = |fields: &[Field]| EventUnreadable::Payload {
             event_type: event_type.to_owned(),
-            problem: problem.to_string(),
+            problem: why_not(payload, fields),
         };
-        let review = |payload| serde_json::from_str(payload).map(|r: Review| r.review_id).map_err(wrong);
-        let posted =
-            |payload| read_posted(payload).map_or_else(|| serde_json::from_str(payload).map_err(wrong), Ok);
+        let review = |payload| match serde_json::from_str(payload) {
+            Ok(Review { review_id }) => Ok(review_id),
+            Err(_) => Err(wrong(REVIEW)),
+        };
+        let posted = |payload| match read_posted(payload) {
+            Some(posted) => Ok(posted),
+            None => serde_json::from_str(payload).map_err(|_| wrong(POSTED)),
+        };
         Ok(match event_type {
             "CharacteristicsDefined.v1" => {
-                let Characteristics { characteristics } = serde_json::from_str(payload).map_err(wrong)?;
+                let defined = serde_json::from_str(payload);
+                let Characteristics { characteristics } = defined.map_err(|_| wrong(DEFINED))?;
                 Event::CharacteristicsDefined { characteristics }
             }
             "ReviewPosted.v1" => Event::ReviewPosted(posted(payload)?),
@@ -208,5 +216,47 @@ mod tests {
         for name in ["ReviewPosted.v1", "ReviewErased.v1"] {
             assert!(Event::read(name, rating).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_payload_is_said_in_words_of_ours() {
+        let says = |name: &str, payload: &str| Event::read(name, payload).unwrap_err().to_string();
+        let posted = "payload of a ReviewPosted.v1 does not have its shape: ";
+        for (payload, problem) in [
+            ("{", "it is not JSON"),
+            ("[1]", "it is [1], and must be an object"),
+            (
+                r#"{"rating":4,"recommend":true}"#,
+                "it has no field review_id, which must be a whole number from 1 to ",
+            ),
+            (
+                r#"{"review_id":7,"rating":9,"recommend":true}"#,
+                "its field rating is 9, and must be a whole number from 1 to 5",
+            ),
+            (
+                r#"{"review_id":7,"rating":4,"recommend":"yes"}"#,
+                "its field recommend is \"yes\", and must be true or false",
+            ),
+            (
+                r#"{"review_id":7,"rating":4,"recommend":true,"characteristics":{"14":6}}"#,
+                "its field characteristics is {\"14\":6}, and must be an object of ids ",
+            ),
+            (
+                r#"{"review_id":7,"review_id":7,"rating":4,"recommend":true}"#,
+                "a field of it is there more than once",
+            ),
+        ] {
+            let said = says("ReviewPosted.v1", payload);
+            assert!(said.starts_with(&format!("{posted}{problem}")), "{said}");
+        }
+        let said = says("ReviewReported.v1", "{}");
+        assert!(said.contains("it has no field review_id"), "{said}");
+        let long = "x".repeat(100);
+        let said =
+            says("CharacteristicsDefined.v1", &format!(r#"{{"characteristics":[{{"name":"{long}"}}]}}"#));
+        assert!(
+            said.contains("…, and must be an array of objects, each with an id") && said.len() < 250,
+            "{said}"
+        );
     }
 }

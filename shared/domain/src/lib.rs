@@ -11,6 +11,7 @@ mod posted_json;
 mod product_meta;
 mod projection;
 mod values;
+mod why_not;
 
 pub use average::{four_decimals, postgres_decimals};
 pub use event::{CharacteristicDefined, Event, EventUnreadable, PostedReview};

@@ -5,7 +5,7 @@ mod copy;
 
 pub use copy::{BinaryReader, BinaryRow, BinaryRows, CopyMalformed};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use std::future::Future;
@@ -34,8 +34,14 @@ pub fn options(
     password_file: Option<&Path>,
     application: &str,
 ) -> anyhow::Result<PgConnectOptions> {
-    let options = PgConnectOptions::from_str(url)
-        .with_context(|| "the database's address must look like postgres://ROLE@HOST:PORT/DATABASE")?;
+    let options = PgConnectOptions::from_str(url).map_err(|_| {
+        // The reader's words are of its own parts; and the address itself may hold a password.
+        let found = match url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            true => "host, port or a parameter of this one cannot be read",
+            false => "this one does not begin with postgres://",
+        };
+        anyhow!("the database's address must look like postgres://ROLE@HOST:PORT/DATABASE: {found}")
+    })?;
     let options = options.application_name(application);
     Ok(match password_file {
         None => options,

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use domain::PROJECTION_VERSION;
 use meta::GenerationInfo;
+use replay::counted;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,8 +20,15 @@ pub(crate) enum GenerationsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Delete all but the one that answers: a rollback is not possible afterwards
-    Prune,
+    /// Delete those that are not needed
+    ///
+    /// All but the one that answers and the one that a replay builds: a rollback is not possible afterwards, unless
+    /// --keep-previous is given.
+    Prune {
+        /// Keep the one, too, that a rollback would let answer
+        #[arg(long)]
+        keep_previous: bool,
+    },
 }
 
 /// Does what was asked.
@@ -28,7 +36,7 @@ pub(crate) async fn run(command: GenerationsCommand, config: &Config) -> anyhow:
     let named = Named::new(config)?;
     match command {
         GenerationsCommand::List { json } => list(&named, json).await,
-        GenerationsCommand::Prune => prune(&named).await,
+        GenerationsCommand::Prune { keep_previous } => prune(&named, keep_previous).await,
     }
 }
 
@@ -69,31 +77,52 @@ async fn list(named: &Named, json: bool) -> anyhow::Result<()> {
     }
     for g in generations {
         say::result(format_args!(
-            "generation {} (version {}{}), {}{}, begun {}: {} events applied, {} products parked",
+            "generation {} (version {}{}), {}{}, begun {}: {} applied, {} parked",
             g.generation,
             g.projection_version,
             if g.projection_version < PROJECTION_VERSION { ", an older one" } else { "" },
             g.state,
             if g.active { ", answers" } else { "" },
             g.created_at.format("%Y-%m-%dT%H:%M:%SZ"),
-            g.applied,
-            g.parked,
+            counted(g.applied, "event"),
+            counted(g.parked, "product"),
         ))?;
     }
-    Ok(())
+    let surplus = meta::surplus_generations(&named.stores.meta).await.map_err(|e| named.meta_failed(&e))?;
+    surplus_line(&surplus).map_or(Ok(()), say::result)
 }
 
-/// Deletes all but the one that answers and the one that a replay builds; returns which.
-pub(crate) async fn pruned(named: &Named) -> anyhow::Result<Vec<i32>> {
-    replay::prune(&named.stores).await.map_err(|error| named.failed(error, ", then prune again"))
+/// Says that generations are kept up to date without need, and the mend; nothing when there are none.
+pub(crate) fn surplus_line(surplus: &[i32]) -> Option<String> {
+    let numbers: Vec<String> = surplus.iter().map(ToString::to_string).collect();
+    let (which, them) = match numbers.as_slice() {
+        [] => return None,
+        [one] => (format!("generation {one} is"), "it"),
+        many => (format!("generations {} are", many.join(", ")), "them"),
+    };
+    Some(format!(
+        "{which} kept up to date beside the one that answers and the one before it, at one more write each with every \
+         event; `reviewsctl generations prune --keep-previous` deletes {them}"
+    ))
 }
 
-async fn prune(named: &Named) -> anyhow::Result<()> {
-    let pruned = pruned(named).await?;
+/// Deletes all but the one that answers and the one that a replay builds, and the one before if that is to be kept; returns
+/// which.
+pub(crate) async fn pruned(named: &Named, keep_previous: bool) -> anyhow::Result<Vec<i32>> {
+    let pruned = replay::prune(&named.stores, keep_previous).await;
+    pruned.map_err(|error| named.failed(error, ", then prune again"))
+}
+
+async fn prune(named: &Named, keep_previous: bool) -> anyhow::Result<()> {
+    let pruned = pruned(named, keep_previous).await?;
     if pruned.is_empty() {
-        return say::result(
-            "nothing to prune: there is only the generation that answers, or that a replay builds",
-        );
+        return say::result(match keep_previous {
+            false => "nothing to prune: there is only the generation that answers, or that a replay builds",
+            true => {
+                "nothing to prune: there is only the generation that answers, the one before it, or one that a replay \
+                 builds"
+            }
+        });
     }
     for generation in pruned {
         say::result(format_args!("generation {generation} is deleted"))?;

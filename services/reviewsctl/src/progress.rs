@@ -18,6 +18,11 @@ pub(crate) fn items(what: &'static str, unit: &'static str, length: u64) -> Prog
     bar
 }
 
+/// A bar of anything that can be counted, whose unit and time left are said by whoever shows it.
+pub(crate) fn counted(length: u64) -> ProgressBar {
+    bar("", length, "{msg:10} [{bar:30}] {human_pos}/{human_len} {prefix}")
+}
+
 /// Something of which only the end is known.
 pub(crate) fn spinner(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(what);

@@ -9,6 +9,7 @@ mod plan;
 
 use crate::config::Config;
 use crate::fault::Fault;
+use crate::generations::surplus_line;
 use crate::say;
 use crate::stores::Named;
 use anyhow::bail;
@@ -20,7 +21,7 @@ pub(crate) use json::{RebuiltJson, ReplayedJson};
 pub(crate) use list::{ReplayJson, all as all_replays};
 pub(crate) use pace::Pace;
 pub(crate) use plan::{ForecastJson, forecast};
-use replay::{Plan, Progress, Replayed, Throttle, rebuild_product};
+use replay::{Plan, Progress, Replayed, Throttle, counted, rebuild_product};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +67,7 @@ pub(crate) struct ReplayArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ThrottleArgs {
     /// Do nothing while ninety-nine of a hundred live writes take longer than this to commit, and slow down long before
-    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = limit)]
     max_write_p99: Duration,
     /// Go as fast as it goes, whatever it does to live writers
     #[arg(long, conflicts_with = "max_write_p99")]
@@ -89,6 +90,11 @@ pub(crate) enum Source {
     Both,
 }
 
+impl Source {
+    /// As they are called.
+    pub(crate) const NAMES: &[&str] = &["log", "snapshot", "both"];
+}
+
 impl From<Source> for meta::Source {
     fn from(source: Source) -> Self {
         match source {
@@ -107,7 +113,7 @@ enum Action {
     Resume(ResumeArgs),
     /// Give it up, and delete what it built
     Cancel,
-    /// Show every replay
+    /// Show the last fifty replays
     List(list::ListArgs),
 }
 
@@ -118,6 +124,19 @@ struct ResumeArgs {
     /// Print JSON: one object, as the last line
     #[arg(long)]
     json: bool,
+}
+
+/// A time of a command line that commands may take.
+fn limit(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => {
+            Err("every command takes longer, so that nothing would ever be done: give a time above 0, or \
+                                   --unthrottled to go as fast as it goes"
+                .to_owned())
+        }
+        Ok(limit) => Ok(limit),
+        Err(_) => Err("a time is a number with its unit, as 20ms or 1s".to_owned()),
+    }
 }
 
 /// A product id of a command line.
@@ -170,6 +189,11 @@ async fn replay(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> 
         say::result(serde_json::to_string(&ReplayedJson::of(&replayed))?)?;
     } else {
         tell(&replayed, plan.fresh)?;
+        // It came to its end; what cannot be read now `generations list` says later.
+        let surplus = meta::surplus_generations(&named.stores.meta).await.unwrap_or_default();
+        if let Some(line) = surplus_line(&surplus) {
+            say::result(format_args!("surplus     {line}"))?;
+        }
     }
     Ok(well)
 }
@@ -177,12 +201,13 @@ async fn replay(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> 
 fn tell(replayed: &Replayed, fresh: bool) -> anyhow::Result<()> {
     let Replayed { generation, source, events, building, compared, .. } = replayed;
     say::result(format_args!(
-        "built       generation {generation} from {}: {events} events in {:.2} s, {:.0} events/s{}",
+        "built       generation {generation} from {}: {} in {:.2} s, {:.0} events/s{}",
         match source {
             meta::Source::Log => "the log",
             meta::Source::Snapshot => "the reviews",
             meta::Source::Both => "the log, to be held against the reviews",
         },
+        counted(*events, "event"),
         building.as_secs_f64(),
         json::rate(replayed),
         if replayed.resumed { ", by this process and those before it" } else { "" },
@@ -214,7 +239,8 @@ fn tell(replayed: &Replayed, fresh: bool) -> anyhow::Result<()> {
 /// Says what was compared, and every difference with both values.
 pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
     let replay::Compared { products, differing, differences, parked } = compared;
-    say::result(format_args!("compared    {products} products, {differing} differ"))?;
+    let differ = if *differing == 1 { "differs" } else { "differ" };
+    say::result(format_args!("compared    {}, {differing} {differ}", counted(*products, "product")))?;
     for difference in differences.iter().take(SHOWN_MAX) {
         say::result(format_args!(
             "            product {}:\n              meta has    {}\n              should have {} ({})",
@@ -232,9 +258,9 @@ pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
     }
     if !parked.is_empty() {
         say::result(format_args!(
-            "parked      {} products were left out: they or their events stand still; `reviewsctl status` and \
+            "parked      {} left out, which stand still themselves or in their events; `reviewsctl status` and \
              `reviewsctl parked list` name those that do, `reviewsctl verify` again compares the others",
-            parked.len()
+            counted(parked.len(), "product")
         ))?;
     }
     Ok(())
@@ -274,15 +300,22 @@ async fn one_product(named: &Named, product_id: ProductId, json: bool) -> anyhow
     Ok(rebuilt.parked.is_none())
 }
 
+fn numbers(generations: &[i32]) -> String {
+    generations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Which generations a rebuild left as they are, behind what it did.
+pub(crate) fn keeps(kept: &[i32]) -> String {
+    match kept {
+        [] => String::new(),
+        kept => format!("; generation {} keeps what it has, which is further", numbers(kept)),
+    }
+}
+
 /// What rebuilding a product came to, in one line.
 pub(crate) fn rebuilt_line(rebuilt: &replay::Rebuilt) -> String {
     let replay::Rebuilt { product_id, version, generations, kept, parked, events, took, held } = rebuilt;
-    let numbers =
-        |generations: &[i32]| generations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let keeps = match kept.as_slice() {
-        [] => String::new(),
-        kept => format!("; generation {} keeps what it has, which is further", numbers(kept)),
-    };
+    let keeps = keeps(kept);
     let numbers = numbers(generations);
     match parked {
         Some(reason) if generations.is_empty() => {
@@ -292,10 +325,25 @@ pub(crate) fn rebuilt_line(rebuilt: &replay::Rebuilt) -> String {
             format!("product {product_id} still stands still in generation {numbers}: {reason}{keeps}")
         }
         None => format!(
-            "product {product_id} rebuilt at version {version} in generation {numbers}: {events} events in {:.0} ms, the \
-             projector held up for {:.1} ms",
+            "product {product_id} rebuilt at version {version} in generation {numbers}: {} in {:.0} ms, the projector \
+             held up for {:.1} ms",
+            counted(*events, "event"),
             took.as_secs_f64() * 1000.0,
             held.as_secs_f64() * 1000.0
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_time_above_0() {
+        assert_eq!(limit("20ms"), Ok(Duration::from_millis(20)));
+        assert!(limit("0ms").is_err_and(|said| said.contains("give a time above 0")));
+        for wrong in ["", "20", "soon", "-1s"] {
+            assert!(limit(wrong).is_err_and(|said| said.contains("as 20ms or 1s")), "{wrong}");
+        }
     }
 }

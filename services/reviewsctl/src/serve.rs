@@ -18,6 +18,7 @@ mod people;
 
 mod answer;
 mod body;
+mod fields;
 mod job;
 
 mod api;

@@ -101,7 +101,7 @@ impl Stores {
         if readings.seen().canary_lags() {
             readings.moves = readings::moves(self, &readings).await;
         }
-        Report::new(&readings)
+        Report::new(&readings, &self.named)
     }
 
     async fn progress(&self) -> anyhow::Result<Progress> {

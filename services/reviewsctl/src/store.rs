@@ -3,8 +3,10 @@
 use crate::fault::Fault;
 use anyhow::Error;
 use broker::{BrokerAddress, BrokerError};
+use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
 use std::io;
+use utoipa::ToSchema;
 
 /// A store as a message names it.
 #[derive(Debug, Clone)]
@@ -16,6 +18,15 @@ pub(crate) struct Store {
     setting: &'static str,
     /// Host and port or a socket's folder, without a password.
     address: String,
+}
+
+/// Where a store was looked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Place {
+    /// The setting that says so.
+    pub(crate) setting: &'static str,
+    /// Host and port or a socket's folder, and the database; without a password.
+    pub(crate) address: String,
 }
 
 impl Store {
@@ -32,6 +43,11 @@ impl Store {
     pub(crate) fn broker(address: &BrokerAddress) -> Self {
         let address = format!("{address:?}");
         Self { name: "broker", process: "rabbitmq", setting: "BROKER_URL", address }
+    }
+
+    /// Where it was looked for.
+    pub(crate) fn place(&self) -> Place {
+        Place { setting: self.setting, address: self.address.clone() }
     }
 
     /// What a database's error means here.
@@ -82,11 +98,16 @@ impl Store {
     }
 }
 
+/// Where a database is, with its name.
 fn database_address(options: &PgConnectOptions) -> String {
-    match (options.get_socket(), options.get_host()) {
+    let server = match (options.get_socket(), options.get_host()) {
         (Some(folder), _) => folder.display().to_string(),
         (None, folder) if folder.starts_with('/') => folder.to_owned(),
         (None, host) => format!("{host}:{}", options.get_port()),
+    };
+    match options.get_database() {
+        Some(database) => format!("{server}/{database}"),
+        None => server,
     }
 }
 
@@ -142,7 +163,7 @@ mod tests {
         );
         let options: PgConnectOptions = "postgres://a@localhost:5433/meta?host=/run/meta".parse().unwrap();
         let said = Store::meta(&options).failed(&sqlx::Error::PoolTimedOut).to_string();
-        assert!(said.starts_with("the meta database is away (/run/meta): "), "{said}");
+        assert!(said.starts_with("the meta database is away (/run/meta/meta): "), "{said}");
     }
 
     #[test]

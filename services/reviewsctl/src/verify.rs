@@ -16,6 +16,9 @@ const RUN_AGAIN: &str = ", then verify again";
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct VerifyArgs {
     /// Compare so many products, chosen at random, instead of all
+    ///
+    /// Where one product in fifty or more is asked for, all are compared, which takes no longer; up to a hundred are always
+    /// chosen at random.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     sample: Option<i64>,
     /// Rebuild the products that differ
@@ -72,6 +75,9 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<boo
         verified.generation,
         verified.took.as_secs_f64()
     ))?;
+    if args.sample.is_some() && !verified.sampled {
+        say::result("sample      all were compared, which takes no longer than so many one by one")?;
+    }
     tell_compared(compared)?;
     for rebuilt in &repaired {
         say::result(format_args!("repaired    {}", rebuilt_line(rebuilt)))?;
@@ -88,6 +94,8 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<boo
 pub(crate) struct Json {
     /// The generation that answers.
     generation: i32,
+    /// Whether only a sample was compared.
+    sampled: bool,
     /// Products compared.
     products: u64,
     /// Products that differ.
@@ -106,6 +114,7 @@ impl Json {
         let compared = &verified.compared;
         Json {
             generation: verified.generation,
+            sampled: verified.sampled,
             products: compared.products,
             differences: compared.differing,
             seconds: verified.took.as_secs_f64(),

@@ -135,7 +135,7 @@ async fn nobody_to_ask_and_nothing_to_erase_are_refused_with_the_mend() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        "reviewsctl: the primary database is away (127.0.0.1:1): connection refused; \
+        "reviewsctl: the primary database is away (127.0.0.1:1/b): connection refused; \
          start it (`cargo stack start primary`) or check PRIMARY_URL\n"
     );
 }

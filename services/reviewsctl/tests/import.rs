@@ -273,7 +273,7 @@ async fn a_primary_that_is_away_is_named_with_its_address_once() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        "reviewsctl: the primary database is away (127.0.0.1:1): connection refused; \
+        "reviewsctl: the primary database is away (127.0.0.1:1/b): connection refused; \
          start it (`cargo stack start primary`) or check PRIMARY_URL\n"
     );
 }

@@ -126,7 +126,7 @@ const POISON: [(i64, &str, &str, &str); 4] = [
         4,
         "ReviewPosted.v1",
         "{\"review_id\":1,\"rating\":9,\"recommend\":true}",
-        "payload of a ReviewPosted.v1 does not have",
+        "payload of a ReviewPosted.v1 does not have its shape: its field rating is 9, and must be a whole number from 1 to 5",
     ),
     (
         5,
@@ -244,9 +244,28 @@ async fn an_event_is_not_given_up_for_a_generation_that_does_not_answer() {
     .execute(&world.meta.pool)
     .await
     .unwrap();
+    let said = stdout(&world.parked(&["list"]).await);
+    assert!(said.starts_with("parked      5 products\n"), "{said}");
     let output = world.parked(&["discard", "6", "--yes"]).await;
     assert!(
         stderr(&output).contains("stands still only in generation 2, which does not answer"),
+        "{output:?}"
+    );
+    // In one more: still one product, and both are named.
+    sqlx::raw_sql(
+        "INSERT INTO generation (projection_version) SELECT max(projection_version) FROM generation;
+         INSERT INTO checkpoint SELECT 3, part, pos, epoch, event_id FROM checkpoint WHERE generation = 1;
+         INSERT INTO parked_product (generation, part, product_id, pos, version, event_id, reason)
+         SELECT 3, part, product_id, pos, version, event_id, reason FROM parked_product WHERE generation = 2",
+    )
+    .execute(&world.meta.pool)
+    .await
+    .unwrap();
+    let said = stdout(&world.parked(&["list"]).await);
+    assert!(said.starts_with("parked      5 products\n") && said.contains(" in generation 3, "), "{said}");
+    let output = world.parked(&["discard", "6", "--yes"]).await;
+    assert!(
+        stderr(&output).contains("stands still only in generations 2, 3, which do not answer"),
         "{output:?}"
     );
     let given_up = sqlx::query_scalar("SELECT count(*) FROM discarded_event").fetch_one(&world.meta.pool);
@@ -267,7 +286,7 @@ async fn redriven_after_the_cause_is_gone_a_product_goes_on() {
     let said = stdout(&world.parked(&["list"]).await);
     assert!(
         said.starts_with(
-            "parked      1 products\n            product 5 in generation 1, which answers, since "
+            "parked      1 product\n            product 5 in generation 1, which answers, since "
         ),
         "{said}"
     );

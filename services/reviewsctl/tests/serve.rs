@@ -138,6 +138,34 @@ async fn what_cannot_be_taken_is_a_problem() {
         assert_eq!((found, &problem["status"]), (status, &json!(status)), "{problem}");
         assert!(problem["type"].as_str().unwrap().starts_with("/problems/"), "{problem}");
     }
+    // In words of ours: what it is about, what was found, what is allowed.
+    for (path, body, detail) in [
+        (
+            "replays",
+            json!({ "source": "backup" }),
+            "the field source must be log, snapshot or both, not \"backup\"",
+        ),
+        ("replays", json!({ "with_parked": 1 }), "the field with_parked must be true or false, not 1"),
+        (
+            "replays",
+            json!({ "with_parked": true, "no_swap": true }),
+            "no_swap and with_parked exclude each other: give one of them",
+        ),
+        (
+            "verifications",
+            json!({ "max_write_p99_ms": 0 }),
+            "the field max_write_p99_ms must be a whole number from 1, not 0",
+        ),
+        ("exports", json!({}), "the field email is missing: it must be a text"),
+        (
+            "generations/prune",
+            json!({ "keep": true }),
+            "the body has a field \"keep\", which is not known: it may have keep_previous",
+        ),
+    ] {
+        let (status, problem) = server.post(&format!("/admin/v1/{path}"), Some(body)).await;
+        assert_eq!((status, &problem["detail"]), (422, &json!(detail)), "{problem}");
+    }
     let wrong = server.request(Method::PUT, "/admin/v1/replays").send().await.unwrap();
     assert_eq!(wrong.headers()["allow"], "GET,HEAD,POST");
     assert_eq!(rows(&world.primary.pool, "SELECT action FROM audit").await, [""; 0]);

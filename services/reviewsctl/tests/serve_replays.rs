@@ -112,7 +112,10 @@ async fn a_replay_answers_afterwards_and_can_be_taken_back() {
     server.post("/admin/v1/rollback", None).await;
     let generations = server.get("/admin/v1/generations").await;
     assert_eq!(generations[1]["active"], true, "{generations}");
-    let (status, pruned) = server.post("/admin/v1/generations/prune", None).await;
+    const PRUNE: &str = "/admin/v1/generations/prune";
+    let (status, pruned) = server.post(PRUNE, Some(json!({ "keep_previous": true }))).await;
+    assert_eq!((status, pruned), (200, json!({ "pruned": [] })));
+    let (status, pruned) = server.post(PRUNE, None).await;
     assert_eq!((status, pruned), (200, json!({ "pruned": [1] })));
 
     let unswapped = begun(&server, json!({ "source": "log", "no_swap": true, "unthrottled": true })).await;
@@ -144,7 +147,9 @@ async fn paused_it_waits_a_second_one_is_refused_and_cancelled_it_is_gone() {
     assert_eq!((status, &problem["type"]), (409, &json!("/problems/conflict")), "{problem}");
     let other = world.serve().await;
     let (status, problem) = other.post("/admin/v1/replays", Some(json!({ "source": "log" }))).await;
-    let busy = "another process works at a replay: follow it by `reviewsctl replay list`";
+    let busy = format!(
+        "another process works at the replay of generation {generation}: follow it by `reviewsctl replay list`"
+    );
     assert_eq!((status, &problem["detail"]), (409, &json!(busy)));
 
     // Asked of another server, it is this one that pauses.

@@ -60,10 +60,16 @@ async fn says_what_it_can_when_a_store_is_away_and_which_one_is() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.starts_with("state       meta-away: the meta database cannot be used: "), "{said}");
+    let first = said.lines().next().unwrap();
+    let place = "; `cargo stack start meta`, or META_URL names another place than it should (";
+    assert!(first.contains(place) && first.contains("/no_such_meta") && first.ends_with(')'), "{first}");
     assert!(said.contains("\n            broker-away: the broker cannot be used: "), "{said}");
-    assert!(said.contains("\nlog         1 events, 1 without a position, 1 not published\n"), "{said}");
+    assert!(said.contains("\nlog         1 event, 1 without a position, 1 not published\n"), "{said}");
     assert!(said.contains("\nprojection  the meta database cannot be used ("), "{said}");
-    assert!(said.contains("\n            read from meta: active_generation, checkpoint\n"), "{said}");
+    assert!(
+        said.contains("\n            read from meta: active_generation, checkpoint, generation\n"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -74,7 +80,7 @@ async fn a_database_that_is_away_is_named_with_its_address_and_the_mend() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
         said.contains(
-            "\nlog         the primary database is away (127.0.0.1:1): connection refused; \
+            "\nlog         the primary database is away (127.0.0.1:1/reviews): connection refused; \
              start it (`cargo stack start primary`) or check PRIMARY_URL\n"
         ),
         "{said}"
@@ -83,7 +89,7 @@ async fn a_database_that_is_away_is_named_with_its_address_and_the_mend() {
     assert_eq!(
         first,
         "state       primary-away: the primary database cannot be used: no reviews, votes and lists; \
-         `cargo stack start primary`"
+         `cargo stack start primary`, or PRIMARY_URL names another place than it should (127.0.0.1:1/reviews)"
     );
 }
 

@@ -157,6 +157,25 @@ pub async fn generations(pool: &PgPool) -> Result<Vec<GenerationInfo>, sqlx::Err
         .collect()
 }
 
+/// Generations that are kept up to date for nothing: neither do they answer, nor would they after a rollback, nor does a
+/// replay go on with them. Each is one more write with every event.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn surplus_generations(pool: &PgPool) -> Result<Vec<i32>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "-- generation.surplus
+        SELECT g.generation FROM generation g
+        WHERE g.state = 'live'
+          AND NOT EXISTS (SELECT FROM active_generation a WHERE a.generation = g.generation)
+          AND g.generation IS DISTINCT FROM (SELECT s.from_generation FROM swap s ORDER BY s.swap DESC LIMIT 1)
+          AND NOT EXISTS (SELECT FROM replay r WHERE r.generation = g.generation AND r.ended_at IS NULL)
+        ORDER BY g.generation"
+    )
+    .fetch_all(pool)
+    .await
+}
+
 /// Takes a generation out of use: nobody reads, writes or swaps it in any more. Refused, by `false`, for the one
 /// that answers. Returns when no batch that writes it is under way; its rows are then deleted by
 /// [`delete_generation`].

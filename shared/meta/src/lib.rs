@@ -21,7 +21,7 @@ pub use canary::{Canary, canary, store_beat};
 pub use checkpoint::{Checkpoint, checkpoints_of, lock_checkpoints, move_checkpoints, read_checkpoints};
 pub use generation::{
     GenerationInfo, GenerationState, active_generation, begin_first_generation, built_generation,
-    delete_generation, drop_generation, generations, live_generations,
+    delete_generation, drop_generation, generations, live_generations, surplus_generations,
 };
 pub use park::{
     ParkedProduct, Parking, discard_parked, discarded_events, discarded_events_of, mark_parked, park,

@@ -6,7 +6,7 @@ use crate::error::{self, ReplayError};
 use crate::fold_log::{Shard, fold_log};
 use crate::gate::Gate;
 use crate::groups::Groups;
-use crate::progress::{Progress, Stage};
+use crate::progress::{At, Progress, Stage};
 use crate::stores::Stores;
 use domain::{Apply, Epoch, EventId, EventRef, Part, Position, Version};
 use meta::{Checkpoint, StoredProduct};
@@ -98,6 +98,8 @@ async fn add_groups_up(
         let began = Instant::now();
         let (added_up, folding, checkpoints) = add_up(&job, &mut primary, &parts).await?;
         store(&job, &mut meta, &added_up, &folding, &checkpoints).await?;
+        let events: i64 = parts.iter().map(|part| job.targets[part.index()].0).sum();
+        job.progress.add(events.unsigned_abs());
         note(&job, begun).await?;
         job.gate.rest(began.elapsed()).await?;
     }
@@ -115,8 +117,6 @@ async fn add_up(
     if snapshot.epoch != job.epoch {
         return Err(ReplayError::LogChanged(job.generation));
     }
-    let events: i64 = parts.iter().map(|part| job.targets[part.index()].0).sum();
-    job.progress.add(events.unsigned_abs());
     let given_up = error::meta(meta::products_given_up_in(&job.stores.meta, parts).await)?;
     let heads: BTreeMap<Part, Position> = snapshot.heads.iter().map(|(part, pos, _)| (*part, *pos)).collect();
     let mut folding = Folding::from_first(job.apply, job.discarded.clone());
@@ -145,7 +145,7 @@ async fn store_shards(job: &Arc<Build>, shards: Vec<Arc<Shard>>) -> Result<(), R
     if job.gate.is_free() {
         return all(shards.into_iter().map(|shard| store_shard(job.clone(), shard))).await;
     }
-    let (done, total) = (job.progress.done(), job.progress.total());
+    let At { done, total, .. } = job.progress.now();
     job.progress.begin(Stage::Storing, 0, parts_of(&shards).await);
     let mut meta = job.stores.connect_meta().await?;
     for shard in shards {

@@ -123,6 +123,8 @@ impl Comparison {
         while let Some(ended) = workers.join_next().await {
             compared.add(ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?);
         }
+        // Products may have come, or have no row, since they were counted.
+        this.progress.begin(Stage::Verifying, compared.products, compared.products);
         this.still_there().await?;
         Ok(compared.sorted())
     }

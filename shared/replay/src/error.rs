@@ -1,7 +1,8 @@
 //! Why a replay, a verification or a rebuild did not come to its end.
 
+use crate::words::counted;
 use domain::{Part, Position, ProductId, Version};
-use meta::Source;
+use meta::{Phase, Source};
 use projection::ProjectError;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ pub enum ReplayError {
     /// Positions are missing in the log.
     #[error(
         "the log has no event at position {pos} of part {part}, though its head is past it: restore the primary, or \
-         rebuild from the reviews (`reviewsctl replay --source snapshot`)"
+         rebuild from the reviews (`reviewsctl replay --source snapshot`, then `reviewsctl generations prune`, as nothing \
+         brings the one before past the hole)"
     )]
     LogBroken {
         /// The part.
@@ -29,8 +31,24 @@ pub enum ReplayError {
         pos: Position,
     },
     /// Another process works at a replay.
-    #[error("another process works at a replay: follow it by `reviewsctl replay list`")]
-    Busy,
+    #[error("{}", busy(*.generation, *.paused))]
+    Busy {
+        /// The generation that it builds, once it is known.
+        generation: Option<i32>,
+        /// Whether it waits for `resume`.
+        paused: bool,
+    },
+    /// Another process was at work, and its replay ended while this call waited for it.
+    #[error(
+        "the replay of generation {generation}, which another process worked at, has just ended ({}): no other one is begun; \
+         run the same command again if one is wanted", ended.name()
+    )]
+    EndedMeanwhile {
+        /// The generation that it built.
+        generation: i32,
+        /// How it ended.
+        ended: Phase,
+    },
     /// A replay of another kind has not ended.
     #[error(
         "the replay of generation {generation} (--source {}{}) has not ended: go on with it by the same options, or end it \
@@ -84,8 +102,8 @@ pub enum ReplayError {
     },
     /// Nobody advances the generation.
     #[error(
-        "generation {generation} is {events} events behind the one that answers and does not move: is the projector well? \
-         (`reviewsctl status`); run the same command again afterwards"
+        "generation {generation} is {} behind the one that answers and does not move: is the projector well? \
+         (`reviewsctl status`); run the same command again afterwards", counted(*.events, "event")
     )]
     NotAdvanced {
         /// The generation.
@@ -101,9 +119,10 @@ pub enum ReplayError {
     Behind(i32),
     /// Products would stand still that do not where readers look now.
     #[error(
-        "generation {generation} is not swapped in: {products} products stand still in it and not in the one that answers, \
-         as product {first} (`reviewsctl parked show {first}` says why): mend the cause, `reviewsctl parked redrive --all`, \
-         and run the same command again; with --with-parked it is swapped in as it is"
+        "generation {generation} is not swapped in: {} {} still in it and not in the one that answers, as product {first} \
+         (`reviewsctl parked show {first}` says why): mend the cause, `reviewsctl parked redrive --all`, and run the same \
+         command again; with --with-parked it is swapped in as it is", counted(*.products, "product"),
+        if *.products == 1 { "stands" } else { "stand" }
     )]
     ParkedAnew {
         /// The generation that was built.
@@ -132,6 +151,18 @@ pub enum ReplayError {
     /// No projector has ever run.
     #[error("meta has no generation yet: no projector has run")]
     NoGeneration,
+}
+
+fn busy(generation: Option<i32>, paused: bool) -> String {
+    let replay =
+        generation.map_or_else(|| "a replay".to_owned(), |g| format!("the replay of generation {g}"));
+    match paused {
+        true => format!(
+            "another process is at {replay}, which is paused: `reviewsctl replay resume` lets it go on, `reviewsctl replay \
+             cancel` ends it"
+        ),
+        false => format!("another process works at {replay}: follow it by `reviewsctl replay list`"),
+    }
 }
 
 /// Says that an error is the primary's.

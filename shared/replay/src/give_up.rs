@@ -1,6 +1,7 @@
 //! Ending what was begun, and deleting what is no longer needed.
 
 use crate::error::{self, ReplayError};
+use crate::run::busy;
 use crate::stores::Stores;
 use meta::{GenerationState, Phase, PhaseResult, Replay, Wanted};
 use sqlx::Connection;
@@ -60,7 +61,7 @@ pub async fn cancel(stores: &Stores) -> Result<Option<i32>, ReplayError> {
             return Ok(given_up.then_some(generation));
         }
         if Instant::now() > deadline {
-            return Err(ReplayError::Busy);
+            return Err(busy(stores).await);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -90,18 +91,28 @@ async fn answers(stores: &Stores, generation: i32) -> Result<bool, ReplayError> 
     Ok(active.is_some_and(|(active, _)| active == generation))
 }
 
-/// Deletes every generation but the one that answers and the one that a replay builds. Returns which.
+/// Deletes every generation but the one that answers and the one that a replay builds; with `keep_previous` also but the
+/// one that a rollback would let answer. Returns which.
 ///
 /// # Errors
 /// [`ReplayError`]; what was taken out of use before stays so, and the next call deletes it.
-pub async fn prune(stores: &Stores) -> Result<Vec<i32>, ReplayError> {
+pub async fn prune(stores: &Stores, keep_previous: bool) -> Result<Vec<i32>, ReplayError> {
     let mut pruned = Vec::new();
-    // The replay last: one that begins in between has no generation in the list.
+    // The replay afterwards: one that begins in between has no generation in the list. The one before last: whoever swaps
+    // in between makes it one that is kept, or one that answers.
     let generations = error::meta(meta::generations(&stores.meta).await)?;
     let unended = error::meta(meta::unended_replay(&stores.meta).await)?.map(|replay| replay.generation);
+    let previous = match keep_previous {
+        true => error::meta(meta::previous_generation(&stores.meta).await)?,
+        false => None,
+    };
     for generation in generations {
         let number = generation.generation;
         if generation.active || Some(number) == unended {
+            continue;
+        }
+        // What is out of use already nobody can go back to.
+        if Some(number) == previous && generation.state == GenerationState::Live {
             continue;
         }
         if generation.state != GenerationState::Dropped {

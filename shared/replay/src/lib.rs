@@ -1,6 +1,8 @@
 //! Making meta anew while it answers: a generation is built beside the one that does, catches up, is verified
 //! and swapped in. Also what comes with it: one product made anew, verification, rollback, pruning.
 
+mod words;
+
 mod error;
 mod stores;
 
@@ -30,9 +32,10 @@ pub use error::ReplayError;
 pub use forecast::{Forecast, forecast};
 pub use give_up::{Asked, ask, cancel, prune};
 pub use product::{Rebuilt, rebuild_product};
-pub use progress::{Progress, Stage, Waiting};
+pub use progress::{At, Progress, Stage, Waiting};
 pub use run::{PRODUCTS_AT_ONCE, Plan, Replayed, replay};
 pub use stores::Stores;
 pub use swap::{RolledBack, rollback};
 pub use throttle::Throttle;
 pub use verify::{Verified, repair, verify, verify_products};
+pub use words::counted;

@@ -1,13 +1,12 @@
 //! How far work is, for whoever shows it.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is done at the moment, as far as it is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
     /// Folding or adding up.
+    #[default]
     Building,
     /// Storing what was folded, part by part, since there are live writers.
     Storing,
@@ -39,9 +38,10 @@ impl Stage {
 }
 
 /// What work under way waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Waiting {
     /// Nothing: it works.
+    #[default]
     No,
     /// For `resume`.
     Paused,
@@ -49,90 +49,100 @@ pub enum Waiting {
     Throttled,
     /// For live writes to be quicker than the limit: it does nothing at all.
     Stopped,
+    /// For the projector, which has not moved the generation on for a while.
+    Projector,
+}
+
+/// How far work is at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct At {
+    /// What is done.
+    pub stage: Stage,
+    /// Done so far of what the stage counts.
+    pub done: u64,
+    /// To be done in all; never less than what is done.
+    pub total: u64,
+    /// What it waits for.
+    pub waiting: Waiting,
+    /// The generation that a replay builds, from when its row is there and this process works at it.
+    pub generation: Option<i32>,
 }
 
 /// How far work is. Shared with whoever shows it.
-#[derive(Debug)]
-pub struct Progress {
-    done: AtomicU64,
-    total: AtomicU64,
-    waiting: AtomicU8,
-    stage: Mutex<Stage>,
-    /// 0 until a replay has begun.
-    generation: AtomicI32,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Progress {
-            done: AtomicU64::new(0),
-            total: AtomicU64::new(0),
-            waiting: AtomicU8::new(0),
-            stage: Mutex::new(Stage::Building),
-            generation: AtomicI32::new(0),
-        }
-    }
-}
+#[derive(Debug, Default)]
+pub struct Progress(Mutex<At>);
 
 impl Progress {
-    /// Done so far of what the stage counts.
-    pub fn done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
-    }
-
-    /// To be done in all, exactly.
-    pub fn total(&self) -> u64 {
-        self.total.load(Ordering::Relaxed)
-    }
-
-    /// What is done.
-    pub fn stage(&self) -> Stage {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What it waits for.
-    pub fn waiting(&self) -> Waiting {
-        match self.waiting.load(Ordering::Relaxed) {
-            1 => Waiting::Paused,
-            2 => Waiting::Throttled,
-            3 => Waiting::Stopped,
-            _ => Waiting::No,
-        }
-    }
-
-    /// The generation that a replay builds, from when its row is there and this process works at it.
-    pub fn generation(&self) -> Option<i32> {
-        Some(self.generation.load(Ordering::Relaxed)).filter(|generation| *generation > 0)
+    /// How far it is now: all of one moment.
+    pub fn now(&self) -> At {
+        *self.held()
     }
 
     pub(crate) fn builds(&self, generation: i32) {
-        self.generation.store(generation, Ordering::Relaxed);
+        self.held().generation = Some(generation);
     }
 
+    /// Begins a stage, or counts it anew.
     pub(crate) fn begin(&self, stage: Stage, done: u64, total: u64) {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
-        self.done.store(done, Ordering::Relaxed);
-        self.total.store(total, Ordering::Relaxed);
+        let mut at = self.held();
+        *at = At { stage, done, total: total.max(done), ..*at };
     }
 
+    /// So much more is done. What is to be done in all may be known from before a moment that has brought more.
     pub(crate) fn add(&self, done: u64) {
-        self.done.fetch_add(done, Ordering::Relaxed);
+        let mut at = self.held();
+        at.done += done;
+        at.total = at.total.max(at.done);
     }
 
     /// Ends a pause, and leaves alone what others wait for.
     pub(crate) fn no_longer_paused(&self) {
-        if self.waiting() == Waiting::Paused {
-            self.wait(Waiting::No);
+        let mut at = self.held();
+        if at.waiting == Waiting::Paused {
+            at.waiting = Waiting::No;
         }
     }
 
     pub(crate) fn wait(&self, waiting: Waiting) {
-        let waiting = match waiting {
-            Waiting::No => 0,
-            Waiting::Paused => 1,
-            Waiting::Throttled => 2,
-            Waiting::Stopped => 3,
-        };
-        self.waiting.store(waiting, Ordering::Relaxed);
+        self.held().waiting = waiting;
+    }
+
+    fn held(&self) -> MutexGuard<'_, At> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn never_is_more_done_than_there_is() {
+        let progress = Progress::default();
+        progress.begin(Stage::Verifying, 0, 10);
+        progress.add(10);
+        progress.add(1);
+        let At { stage, done, total, .. } = progress.now();
+        assert_eq!((stage, done, total), (Stage::Verifying, 11, 11));
+    }
+
+    #[test]
+    fn whoever_looks_sees_one_moment() {
+        let (progress, ended) = (Progress::default(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    progress.begin(Stage::Storing, 1, 64);
+                    progress.begin(Stage::Building, 500, 1_000);
+                }
+                ended.store(true, Ordering::Relaxed);
+            });
+            while !ended.load(Ordering::Relaxed) {
+                let At { stage, done, total, .. } = progress.now();
+                let whole = [(Stage::Building, 0, 0), (Stage::Storing, 1, 64), (Stage::Building, 500, 1_000)];
+                assert!(whole.contains(&(stage, done, total)), "{stage:?}: {done} of {total}");
+            }
+        });
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{self, ReplayError};
 use crate::gate::Gate;
 use crate::give_up::{drop_generation, is_cancelled};
 use crate::product::rebuild_in;
-use crate::progress::{Progress, Stage};
+use crate::progress::{Progress, Stage, Waiting};
 use crate::stores::Stores;
 use crate::swap::{follows_active, swap_in};
 use crate::throttle::Throttle;
@@ -25,6 +25,8 @@ const HAND_OVER_EVENTS_MAX: i64 = 1_000;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for the projector to move a generation on.
 const ADVANCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// What does not move for longer is said to wait for the projector.
+const ADVANCE_SILENCE: Duration = Duration::from_secs(3);
 const ADVANCE_LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Longest wait for a batch that catches up.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -126,17 +128,43 @@ pub async fn replay(stores: &Stores, plan: &Plan, progress: &Arc<Progress>) -> R
 }
 
 /// A session that holds the lock of whoever works at a replay, until it ends with this call, or this process. The
-/// server may take a moment to notice that a process before it was killed.
+/// server may take a moment to notice that a process before it was killed. One that lives and comes to its end within
+/// that moment did what is asked for here: nothing is begun after it unasked.
 async fn lock(stores: &Stores) -> Result<PgConnection, ReplayError> {
     let mut session = stores.connect_meta().await?;
+    let before = last_replay(stores).await?;
     let deadline = Instant::now() + LOCK_TIMEOUT;
     while !error::meta(meta::lock_replay(&mut session).await)? {
         if Instant::now() > deadline {
-            return Err(ReplayError::Busy);
+            return Err(busy(stores).await);
         }
         tokio::time::sleep(ADVANCE_LOOK_EVERY).await;
     }
-    Ok(session)
+    match last_replay(stores).await? {
+        Some(Replay { generation, phase, ended_at: Some(_), .. })
+            if before.is_none_or(|before| before.ended_at.is_none() || before.generation < generation) =>
+        {
+            error::meta(meta::unlock_replay(&mut session).await)?;
+            Err(ReplayError::EndedMeanwhile { generation, ended: phase })
+        }
+        _ => Ok(session),
+    }
+}
+
+/// The replay that was begun last, ended or not.
+async fn last_replay(stores: &Stores) -> Result<Option<Replay>, ReplayError> {
+    Ok(error::meta(meta::replays(&stores.meta, 1).await)?.pop())
+}
+
+/// Says who is in the way: which generation, and whether it is paused.
+pub(crate) async fn busy(stores: &Stores) -> ReplayError {
+    match meta::unended_replay(&stores.meta).await {
+        Ok(unended) => ReplayError::Busy {
+            generation: unended.as_ref().map(|replay| replay.generation),
+            paused: unended.is_some_and(|replay| replay.wanted == Wanted::Pause),
+        },
+        Err(error) => ReplayError::Meta(error),
+    }
 }
 
 /// The replay to go on with, or a new one.
@@ -162,10 +190,12 @@ async fn begin(stores: &Stores, plan: &Plan, epoch: Epoch) -> Result<(Replay, bo
     let new =
         NewReplay { projection_version: PROJECTION_VERSION, source: plan.source, fresh: plan.fresh, targets };
     if error::meta(meta::begin_replay(&stores.meta, &new).await)?.is_none() {
-        return Err(ReplayError::Busy);
+        return Err(busy(stores).await);
     }
-    let replay = error::meta(meta::unended_replay(&stores.meta).await)?.ok_or(ReplayError::Busy)?;
-    Ok((replay, false))
+    match error::meta(meta::unended_replay(&stores.meta).await)? {
+        Some(replay) => Ok((replay, false)),
+        None => Err(busy(stores).await),
+    }
 }
 
 struct Run {
@@ -299,7 +329,7 @@ impl Run {
             // The projector stands still until the other log's generations are out of use.
             return Ok(());
         }
-        self.until_advanced(active).await
+        self.until_advanced(active, total).await
     }
 
     /// Where the generation and the log are, in each part in which it is behind.
@@ -313,7 +343,8 @@ impl Run {
         Ok(behind.collect())
     }
 
-    async fn until_advanced(&self, active: i32) -> Result<(), ReplayError> {
+    /// Waits for the projector, to which the last of so many events are left.
+    async fn until_advanced(&self, active: i32, total: i64) -> Result<(), ReplayError> {
         let generation = self.replay.generation;
         let (mut least, mut moved) = (i64::MAX, Instant::now());
         loop {
@@ -333,11 +364,17 @@ impl Run {
             let lacking =
                 |(part, at): (&Part, &Position)| (at.0 - ours.get(part).map_or(0, |pos| pos.0)).max(0);
             let events: i64 = theirs.iter().map(lacking).sum();
+            let total = events.max(total);
+            self.progress.begin(Stage::CatchingUp, (total - events).unsigned_abs(), total.unsigned_abs());
             if events == 0 {
+                self.progress.wait(Waiting::No);
                 return Ok(());
             }
             if events < least {
                 (least, moved) = (events, Instant::now());
+                self.progress.wait(Waiting::No);
+            } else if moved.elapsed() > ADVANCE_SILENCE {
+                self.progress.wait(Waiting::Projector);
             }
             if moved.elapsed() > ADVANCE_TIMEOUT {
                 return Err(ReplayError::NotAdvanced { generation, events });

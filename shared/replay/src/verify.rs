@@ -6,24 +6,33 @@ use crate::gate::Gate;
 use crate::product::{Rebuilt, rebuild_product};
 use crate::progress::Progress;
 use crate::stores::Stores;
+use crate::swap::follows_active;
 use crate::throttle::Throttle;
 use domain::ProductId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// A sample above one product in so many takes longer than all: one by one a product takes several round trips, in a group
+/// some microseconds.
+const SAMPLE_SHARE: i64 = 50;
+/// Samples up to this are drawn whatever there is: they take a moment.
+const SAMPLE_ALWAYS: i64 = 100;
 
 /// What verification came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     /// The generation that answers.
     pub generation: i32,
+    /// Whether only a sample was compared.
+    pub sampled: bool,
     /// What was compared.
     pub compared: Compared,
     /// How long it took.
     pub took: Duration,
 }
 
-/// Compares the generation that answers with what the primary adds up to, at equal versions: every product,
-/// or so many chosen at random.
+/// Compares the generation that answers with what the primary adds up to, at equal versions: every product, or so many
+/// chosen at random. A sample that would take longer than all do, one by one, is not drawn: all are compared.
 ///
 /// # Errors
 /// [`ReplayError`]. Differences are none.
@@ -34,10 +43,13 @@ pub async fn verify(
     progress: &Arc<Progress>,
 ) -> Result<Verified, ReplayError> {
     let began = Instant::now();
-    let active =
-        error::meta(meta::active_generation(&stores.meta).await)?.ok_or(ReplayError::NoGeneration)?;
+    let active = answers_from_this_log(stores).await?;
     let gate = Gate::of_work(stores, throttle, progress.clone()).await;
     let comparison = Comparison::of(stores, active, Arc::new(gate), progress.clone())?;
+    let sample = match sample {
+        Some(products) => is_quicker(stores, products).await?.then_some(products),
+        None => None,
+    };
     let compared = match sample {
         None => comparison.all().await?,
         Some(products) => {
@@ -45,7 +57,13 @@ pub async fn verify(
             comparison.some(&sample, Against::Reviews).await?
         }
     };
-    Ok(Verified { generation: active.0, compared, took: began.elapsed() })
+    Ok(Verified { generation: active.0, sampled: sample.is_some(), compared, took: began.elapsed() })
+}
+
+/// Whether so many products, one by one, are compared sooner than all in groups.
+async fn is_quicker(stores: &Stores, products: i64) -> Result<bool, ReplayError> {
+    let all = error::primary(primary::table_estimates(&stores.primary).await)?.products;
+    Ok(products <= SAMPLE_ALWAYS || products.saturating_mul(SAMPLE_SHARE) <= all)
 }
 
 /// Compares some products of the generation that answers.
@@ -53,11 +71,17 @@ pub async fn verify(
 /// # Errors
 /// [`ReplayError`]. Differences are none.
 pub async fn verify_products(stores: &Stores, products: &[ProductId]) -> Result<Compared, ReplayError> {
-    let active =
-        error::meta(meta::active_generation(&stores.meta).await)?.ok_or(ReplayError::NoGeneration)?;
+    let active = answers_from_this_log(stores).await?;
     let progress = Arc::new(Progress::default());
     let comparison = Comparison::of(stores, active, Arc::new(Gate::open(progress.clone())), progress)?;
     comparison.some(products, Against::Reviews).await
+}
+
+/// The generation that answers, which must be made from this primary's log: from another one everything would differ,
+/// and no product could be mended.
+async fn answers_from_this_log(stores: &Stores) -> Result<(i32, i32), ReplayError> {
+    follows_active(stores).await?;
+    error::meta(meta::active_generation(&stores.meta).await)?.ok_or(ReplayError::NoGeneration)
 }
 
 /// Rebuilds the products that differ.

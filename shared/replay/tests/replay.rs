@@ -8,7 +8,8 @@ mod world;
 use domain::{PROJECTION_VERSION, ProductMeta};
 use meta::{Phase, Source, Wanted};
 use replay::{
-    Asked, Plan, ReplayError, Throttle, ask, cancel, prune, rebuild_product, repair, replay, rollback, verify,
+    Asked, Plan, ReplayError, Throttle, ask, cancel, prune, rebuild_product, repair, replay, rollback,
+    verify, verify_products,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,9 +68,9 @@ async fn rolled_back_the_one_before_answers_and_has_everything() {
     assert_eq!(products_of_meta(&world.meta.pool).await, fold_of_log(&world.primary.pool).await);
     let forward = rollback(&world.stores).await.unwrap();
     assert_eq!((forward.from, forward.to), (1, 2));
-    assert_eq!(prune(&world.stores).await.unwrap(), [1]);
+    assert_eq!(prune(&world.stores, false).await.unwrap(), [1]);
     assert!(matches!(rollback(&world.stores).await, Err(ReplayError::NoPrevious)));
-    assert_eq!(prune(&world.stores).await.unwrap(), Vec::<i32>::new());
+    assert_eq!(prune(&world.stores, false).await.unwrap(), Vec::<i32>::new());
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM product_meta WHERE generation = 1")
         .fetch_one(&world.meta.pool)
         .await
@@ -150,10 +151,10 @@ async fn paused_it_waits_resumed_it_goes_on_and_cancelled_nothing_is_left() {
     let progress = Arc::new(replay::Progress::default());
     let shown = progress.clone();
     let work = tokio::spawn(async move { replay(&stores, &swaps, &progress).await });
-    eventually("it waits", || async { (shown.waiting() == replay::Waiting::Paused).then_some(()) }).await;
+    eventually("it waits", || async { (shown.now().waiting == replay::Waiting::Paused).then_some(()) }).await;
     assert!(matches!(
         replay(&world.stores, &plan(Source::Both), &Arc::default()).await,
-        Err(ReplayError::Busy)
+        Err(ReplayError::Busy { generation: Some(2), paused: true })
     ));
     assert_eq!(world.active().await, 1);
     sqlx::raw_sql("DROP TRIGGER pause ON replay").execute(&world.meta.pool).await.unwrap();
@@ -207,12 +208,14 @@ async fn what_differs_is_named_with_both_values_repaired_and_not_swapped_in() {
     }
     let first = &verified.compared.differences[0];
     assert_eq!(first.stored.ratings[2], first.expected.ratings[2] + 1);
-    let sampled = verify(&world.stores, Some(1_000), None, &Arc::default()).await.unwrap();
+    let sampled = verify(&world.stores, Some(100), None, &Arc::default()).await.unwrap();
     assert_eq!(
-        (sampled.compared.products, sampled.compared.differing),
-        (10, 5),
+        (sampled.sampled, sampled.compared.products, sampled.compared.differing),
+        (true, 10, 5),
         "the primary knows no product 84"
     );
+    let all = verify(&world.stores, Some(101), None, &Arc::default()).await.unwrap();
+    assert_eq!((all.sampled, all.compared.products, all.compared.differing), (false, 11, 6));
 
     // A replay of the same log is right, whatever the generation that answers has.
     repair(&world.stores, &verified.compared).await.unwrap();
@@ -376,6 +379,10 @@ async fn fresh_is_for_another_log_only() {
         .unwrap();
     let refused = replay(&world.stores, &plan(Source::Both), &Arc::default()).await;
     assert!(matches!(refused, Err(ReplayError::OtherLog(_))), "{refused:?}");
+    let refused = verify(&world.stores, None, None, &Arc::default()).await;
+    assert!(matches!(refused, Err(ReplayError::OtherLog(_))), "{refused:?}");
+    let refused = verify_products(&world.stores, &[product(1)]).await;
+    assert!(matches!(refused, Err(ReplayError::OtherLog(_))), "{refused:?}");
     let replayed = replay(&world.stores, &fresh, &Arc::default()).await.unwrap();
     assert_eq!((replayed.generation, replayed.compared.differing), (2, 0));
     let states: Vec<(i32, String)> =
@@ -388,7 +395,7 @@ async fn fresh_is_for_another_log_only() {
     world.write(50).await;
     world.caught_up().await;
     projector.stop().await;
-    assert_eq!(prune(&world.stores).await.unwrap(), [1]);
+    assert_eq!(prune(&world.stores, false).await.unwrap(), [1]);
     world.assert_every_generation_is_the_fold().await;
 }
 
@@ -409,11 +416,140 @@ async fn behind_live_writers_it_takes_small_bites_and_comes_to_its_end() {
     let shown = progress.clone();
     let work = tokio::spawn(async move { replay(&stores, &throttled, &progress).await });
     eventually("it stores part by part", || async {
-        let (stage, done, total) = (shown.stage(), shown.done(), shown.total());
+        let replay::At { stage, done, total, .. } = shown.now();
         (stage == replay::Stage::Storing && (1..64).contains(&done)).then(|| assert_eq!(total, 64))
     })
     .await;
     assert_eq!(work.await.unwrap().unwrap().compared.differing, 0);
     projector.stop().await;
     busy.stop().await;
+}
+
+/// Whoever asks for the same as a replay that ends while it waits is not given another generation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_replay_that_waited_for_the_first_does_not_begin_another() {
+    let world = world().await;
+    world.write(50).await;
+    let projector = world.projector();
+    let held = world.hold_at("ready").await;
+    let begin = || {
+        let stores = world.stores.clone();
+        tokio::spawn(async move { replay(&stores, &plan(Source::Both), &Arc::default()).await })
+    };
+    let first = begin();
+    world.somebody_waits().await;
+    let second = begin();
+    eventually("the second has found the first at work", || async {
+        let tried = "SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock%'";
+        let tried: i64 = sqlx::query_scalar(tried).fetch_one(&world.meta.pool).await.unwrap();
+        (tried == 2).then_some(())
+    })
+    .await;
+    held.rollback().await.unwrap();
+    assert!(first.await.unwrap().unwrap().swap.is_some());
+    let second = second.await.unwrap();
+    let ended = ReplayError::EndedMeanwhile { generation: 2, ended: Phase::Swapped };
+    assert_eq!(second.unwrap_err().to_string(), ended.to_string());
+    let generations: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM generation").fetch_one(&world.meta.pool).await.unwrap();
+    assert_eq!((generations, world.active().await), (2, 2));
+    // Asked again, it is what is wanted.
+    assert_eq!(replay(&world.stores, &plan(Source::Both), &Arc::default()).await.unwrap().generation, 3);
+    projector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reviews_count_as_built_when_they_are_stored() {
+    let world = world().await;
+    world.write(50).await;
+    let projector = world.projector();
+    sqlx::raw_sql(
+        "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NEW; END $$;
+         CREATE TRIGGER hold BEFORE INSERT ON checkpoint FOR EACH ROW EXECUTE FUNCTION hold()",
+    )
+    .execute(&world.meta.pool)
+    .await
+    .unwrap();
+    let mut held = world.meta.pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock(77)").execute(&mut *held).await.unwrap();
+    let (stores, progress) = (world.stores.clone(), Arc::new(replay::Progress::default()));
+    let shown = progress.clone();
+    let work = tokio::spawn(async move { replay(&stores, &plan(Source::Snapshot), &progress).await });
+    world.somebody_waits().await;
+    let replay::At { stage, done, total, .. } = shown.now();
+    assert_eq!((stage, done), (replay::Stage::Building, 0));
+    assert!(total > 0);
+    held.rollback().await.unwrap();
+    let replayed = work.await.unwrap().unwrap();
+    assert_eq!(replayed.events.unsigned_abs(), total);
+    let replay::At { stage, done, total, .. } = shown.now();
+    assert_eq!((stage, done, total), (replay::Stage::Verifying, 10, 10));
+    projector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_projector_it_says_that_it_waits_for_one() {
+    let world = world().await;
+    world.write(50).await;
+    let projector = world.projector();
+    world.caught_up().await;
+    let held = world.hold_at("catching-up").await;
+    let (stores, progress) = (world.stores.clone(), Arc::new(replay::Progress::default()));
+    let shown = progress.clone();
+    let work = tokio::spawn(async move { replay(&stores, &plan(Source::Both), &progress).await });
+    world.somebody_waits().await;
+    // The one that answers goes on, and nobody brings the new one there.
+    world.write(5).await;
+    world.caught_up().await;
+    projector.stop().await;
+    held.rollback().await.unwrap();
+    let at = eventually("it says so", || async {
+        let at = shown.now();
+        (at.waiting == replay::Waiting::Projector).then_some(at)
+    })
+    .await;
+    assert!(at.stage == replay::Stage::CatchingUp && at.done < at.total, "{at:?}");
+    let projector = world.projector();
+    assert!(work.await.unwrap().unwrap().swap.is_some());
+    projector.stop().await;
+}
+
+/// The reviews know what an event said that is gone from the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_a_hole_in_the_log_the_reviews_help() {
+    let world = world().await;
+    world.write(100).await;
+    let projector = world.projector();
+    world.caught_up().await;
+    projector.stop().await;
+    let checkpoints = meta::checkpoints_of(&world.meta.pool, 1).await.unwrap();
+    world.write(20).await;
+    let next = checkpoints.iter().find(|c| c.part == product(5).part()).unwrap().pos.next();
+    let lost = sqlx::query("DELETE FROM event_log WHERE part = 5 AND pos = $1").bind(next.0);
+    assert_eq!(lost.execute(&world.primary.pool).await.unwrap().rows_affected(), 1);
+
+    let broken = replay(&world.stores, &plan(Source::Both), &Arc::default()).await.unwrap_err();
+    assert!(matches!(broken, ReplayError::LogBroken { .. }), "{broken}");
+    assert!(broken.to_string().contains("`reviewsctl replay --source snapshot`"), "{broken}");
+    assert_eq!(cancel(&world.stores).await.unwrap(), Some(2));
+    let replayed = replay(&world.stores, &plan(Source::Snapshot), &Arc::default()).await.unwrap();
+    assert!(replayed.swap.is_some() && replayed.compared.differing == 0, "{replayed:?}");
+    // The one before cannot go on, and holds the projector up.
+    world.write_beside_a_hole(20).await;
+    let folding = projection::MetaConnection::of(&world.meta.pool);
+    let mut batch = projection::Batch::default();
+    let heads = primary::log_heads(&world.primary.pool).await.unwrap();
+    domain::log_parts().for_each(|part| batch.ask(part, heads[part.index()]));
+    let stuck = projection::project(&world.primary.pool, &folding, &batch).await;
+    assert!(matches!(stuck, Err(projection::ProjectError::LogBroken { .. })), "{stuck:?}");
+    assert_eq!(prune(&world.stores, false).await.unwrap(), [1]);
+    let projector = world.projector();
+    world.caught_up().await;
+    projector.stop().await;
+    for id in 1..=10 {
+        let reviews = primary::product_meta(&world.primary.pool, product(id)).await.unwrap();
+        assert_eq!(products_of_meta(&world.meta.pool).await[&id], reviews, "product {id}");
+    }
 }

@@ -8,6 +8,7 @@ use contract::queue_of;
 use domain::{EventId, Position, ReviewId};
 use meta::TracedProduct;
 use primary::{TracedEvent, TracedRow};
+use replay::counted;
 use serde::Serialize;
 use std::fmt;
 use utoipa::ToSchema;
@@ -183,7 +184,8 @@ impl fmt::Display for Report {
         self.queue.line(below(f)?, "queue", |f, queue| match queue {
             None => write!(f, "the broker has none for this part"),
             Some(Queue { queue, messages, consumers }) => {
-                write!(f, "{queue}: {messages} messages, {consumers} consumers")
+                let (messages, consumers) = (counted(*messages, "message"), counted(*consumers, "consumer"));
+                write!(f, "{queue}: {messages}, {consumers}")
             }
         })?;
         self.checkpoints.line(below(f)?, "checkpoint", |f, checkpoints| {

@@ -10,7 +10,9 @@ use crate::stores::Named;
 use anyhow::bail;
 use domain::{ProductId, Version};
 use meta::ParkedProduct;
+use replay::counted;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use utoipa::ToSchema;
 
@@ -58,11 +60,20 @@ async fn parking(product_id: ProductId, active: i32, named: &Named) -> anyhow::R
         None =>
             Fault::Unknown(format!("product {product_id} does not stand still: see `reviewsctl parked list`")),
         // Its event may be good, and only later than that generation's version of the fold.
-        Some(other) => Fault::Conflict(format!(
-            "product {product_id} stands still only in generation {}, which does not answer: its event is not given \
-             up for that; delete the generation by `reviewsctl generations prune`",
-            other.generation
-        )),
+        Some(_) => {
+            let generations: BTreeSet<i32> = all.iter().map(|parked| parked.generation).collect();
+            let numbers: Vec<String> = generations.iter().map(ToString::to_string).collect();
+            let (which, what) = match numbers.as_slice() {
+                [one] => (format!("generation {one}, which does not answer"), "the generation"),
+                many => {
+                    (format!("generations {}, which do not answer", many.join(", ")), "those generations")
+                }
+            };
+            Fault::Conflict(format!(
+                "product {product_id} stands still only in {which}: its event is not given up for that; delete {what} by \
+                 `reviewsctl generations prune`"
+            ))
+        }
     })
 }
 
@@ -153,10 +164,14 @@ async fn dead_letters(asks: bool, config: &Config) -> anyhow::Result<bool> {
         say::result("there are no dead letters")?;
         return Ok(true);
     }
-    if asks && !say::confirmed(format_args!("Throw {count} dead letters away? Type yes:")).await? {
+    if asks
+        && !say::confirmed(format_args!("Throw {} away? Type yes:", counted(count, "dead letter"))).await?
+    {
         bail!("nothing was thrown away");
     }
     let purged = thrown_away(config).await?.thrown_away;
-    say::result(format_args!("{purged} dead letters are thrown away; their events are in the log"))?;
+    let are = if purged == 1 { "is" } else { "are" };
+    let purged = counted(purged, "dead letter");
+    say::result(format_args!("{purged} {are} thrown away; what they hold is in the log"))?;
     Ok(true)
 }

@@ -8,6 +8,7 @@ use broker::{DeadLetter, DeadLetters};
 use chrono::{DateTime, Utc};
 use contract::read_batch;
 use domain::{Epoch, LinkedEvent};
+use replay::counted;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -114,7 +115,7 @@ pub(super) fn tell_letters(letters: &Result<DeadLetters, String>) -> anyhow::Res
     } else {
         String::new()
     };
-    say::result(format_args!("dead        {count} letters{shown}"))?;
+    say::result(format_args!("dead        {}{shown}", counted(*count, "letter")))?;
     for letter in letters {
         say::result(format_args!("{:<12}{}", "", letter_line(letter)))?;
     }
@@ -167,7 +168,7 @@ fn letter_line(letter: &DeadLetter) -> String {
             let range = |Range { part, from, to }: &Range| format!("positions {from} to {to} of part {part}");
             ranges.iter().map(range).collect::<Vec<_>>().join(", ")
         }
-        Err(unreadable) => format!("{} bytes, {unreadable}", letter.body.len()),
+        Err(unreadable) => format!("{}, {unreadable}", counted(letter.body.len(), "byte")),
     };
     format!("from {queue}, {reason} at {at}{times}: {content}")
 }

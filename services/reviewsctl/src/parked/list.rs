@@ -6,8 +6,11 @@ use crate::config::Config;
 use crate::say;
 use crate::stores::Named;
 use broker::DeadLetters;
+use domain::ProductId;
 use meta::ParkedProduct;
+use replay::counted;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// What stands still, and the dead letters.
@@ -75,9 +78,11 @@ pub(super) async fn run(json: bool, config: &Config) -> anyhow::Result<bool> {
 }
 
 fn tell_parked(parked: &[ParkedProduct], active: i32) -> anyhow::Result<()> {
-    let more = i64::try_from(parked.len()).is_ok_and(|products| products >= PARKED_PRODUCTS_MAX);
+    let more = i64::try_from(parked.len()).is_ok_and(|lines| lines >= PARKED_PRODUCTS_MAX);
     let more = if more { " or more" } else { "" };
-    say::result(format_args!("parked      {} products{more}", parked.len()))?;
+    // A product may stand still in several generations, each with a line of its own.
+    let products: BTreeSet<ProductId> = parked.iter().map(|parked| parked.product_id).collect();
+    say::result(format_args!("parked      {}{more}", counted(products.len(), "product")))?;
     for parked in parked {
         say::result(format_args!("{:<12}{}", "", parking_line(parked, active)))?;
     }

@@ -1,11 +1,12 @@
 //! `reviewsctl parked redrive`: products made anew from their events.
 
 use super::{ParkingJson, active, parked, parking_line};
-use crate::replay::{product, rebuilt};
+use crate::replay::{keeps, product, rebuilt};
 use crate::say;
 use crate::stores::Named;
 use domain::{ProductId, Version};
 use meta::ParkedProduct;
+use replay::Rebuilt;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
@@ -46,6 +47,8 @@ struct Redriven {
     product_id: ProductId,
     version: Version,
     was_parked: bool,
+    /// Generations that keep what they have, which is further than its events can be applied.
+    kept: Vec<i32>,
     /// Where it stands still now.
     still: Vec<ParkedProduct>,
 }
@@ -86,10 +89,10 @@ async fn redrive(
     };
     let mut redriven = Vec::with_capacity(products.len());
     for product_id in products {
-        let version = rebuilt(named, product_id).await?.version;
+        let Rebuilt { version, kept, .. } = rebuilt(named, product_id).await?;
         let still = parked(named, Some(product_id)).await?;
         let was_parked = parked_before.contains(&product_id);
-        let done = Redriven { product_id, version, was_parked, still };
+        let done = Redriven { product_id, version, was_parked, kept, still };
         tell_of(&done)?;
         redriven.push(done);
     }
@@ -97,13 +100,16 @@ async fn redrive(
 }
 
 fn tell(redriven: &Redriven, active: i32) -> anyhow::Result<()> {
-    let Redriven { product_id, version, was_parked, still } = redriven;
+    let Redriven { product_id, version, was_parked, kept, still } = redriven;
+    let keeps = keeps(kept);
     for parked in still {
-        say::result(format_args!("still       {}", parking_line(parked, active)))?;
+        say::result(format_args!("still       {}{keeps}", parking_line(parked, active)))?;
     }
     if still.is_empty() {
         let was_parked = if *was_parked { "" } else { "; it was not parked" };
-        say::result(format_args!("goes on     product {product_id} at version {version}{was_parked}"))?;
+        say::result(format_args!(
+            "goes on     product {product_id} at version {version}{was_parked}{keeps}"
+        ))?;
     }
     Ok(())
 }
@@ -126,6 +132,8 @@ struct RedrivenJson {
     /// Its version now.
     version: i64,
     was_parked: bool,
+    /// Generations that keep what they have, which is further than its events can be applied.
+    kept: Vec<i32>,
     /// Where it stands still now.
     parked: Vec<ParkingJson>,
 }
@@ -137,6 +145,7 @@ impl RedrivenAllJson {
             product: redriven.product_id.get(),
             version: redriven.version.0,
             was_parked: redriven.was_parked,
+            kept: redriven.kept.clone(),
             parked: ParkingJson::all(&redriven.still, active),
         };
         RedrivenAllJson {

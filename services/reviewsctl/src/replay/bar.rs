@@ -3,7 +3,7 @@
 use super::pace::Pace;
 use crate::{progress, say};
 use indicatif::ProgressBar;
-use replay::{Progress, Stage, Waiting};
+use replay::{At, Progress, Stage, Waiting};
 use std::future::Future;
 use std::io::IsTerminal as _;
 use std::pin::pin;
@@ -38,49 +38,49 @@ struct Shower {
 
 impl Shower {
     fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| progress::items("", "", 0));
+        let bar = std::io::stderr().is_terminal().then(|| progress::counted(0));
         Shower { bar, pace: Pace::default(), line_at: None }
     }
 
     fn show(&mut self, progress: &Progress) {
-        let stage = progress.stage();
-        if progress.total() == 0 {
-            if progress.waiting() == Waiting::Paused {
-                self.paused_before(stage);
+        let at = progress.now();
+        if at.total == 0 {
+            if matches!(at.waiting, Waiting::Paused | Waiting::Projector) {
+                self.waits_before(at);
             }
             return;
         }
-        if self.pace.stage() != Some(stage) {
+        if self.pace.stage() != Some(at.stage) {
             self.end(progress);
-            self.pace.look(progress);
             self.line_at = None;
             if let Some(bar) = &self.bar {
                 bar.reset();
-                bar.set_prefix(stage.unit());
             }
         }
+        self.pace.look(at);
         match &self.bar {
             Some(bar) => {
-                bar.set_length(progress.total());
-                bar.set_position(progress.done());
-                bar.set_message(doing(stage, progress.waiting()));
+                bar.set_length(at.total);
+                bar.set_position(at.done);
+                bar.set_message(doing(at.stage, at.waiting));
+                bar.set_prefix(format!("{}{}", at.stage.unit(), self.left(at)));
             }
             None if self.line_at.is_none_or(|at| at.elapsed() >= LINE_EVERY) => {
                 self.line_at = Some(Instant::now());
-                say::note(self.line(progress, stage));
+                say::note(self.line(at));
             }
             None => {}
         }
     }
 
     /// Says that a stage waits to begin.
-    fn paused_before(&mut self, stage: Stage) {
-        let paused = doing(stage, Waiting::Paused);
+    fn waits_before(&mut self, at: At) {
+        let waits = doing(at.stage, at.waiting);
         match &self.bar {
-            Some(bar) => bar.set_message(paused),
+            Some(bar) => bar.set_message(waits),
             None if self.line_at.is_none_or(|at| at.elapsed() >= LINE_EVERY) => {
                 self.line_at = Some(Instant::now());
-                say::note(paused);
+                say::note(waits);
             }
             None => {}
         }
@@ -88,25 +88,29 @@ impl Shower {
 
     /// Says how the last stage ended; a bar goes away.
     fn end(&self, progress: &Progress) {
+        let at = progress.now();
         match (&self.bar, self.pace.stage()) {
             (Some(bar), _) => bar.set_position(bar.length().unwrap_or(0)),
-            (None, Some(stage)) if progress.stage() == stage => say::note(self.line(progress, stage)),
+            (None, Some(stage)) if at.stage == stage => say::note(self.line(at)),
             _ => {}
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    fn line(&self, progress: &Progress, stage: Stage) -> String {
-        let (done, total) = (progress.done(), progress.total());
+    fn line(&self, at: At) -> String {
+        let At { stage, done, total, waiting, .. } = at;
         let unit = stage.unit();
-        let rate = self.pace.per_second(progress);
-        let left =
-            self.pace.seconds_left(progress).map(|left| format!(", {left:.0} s left")).unwrap_or_default();
         let percent = done as f64 * 100.0 / total.max(1) as f64;
-        format!(
-            "{}: {done} of {total} {unit} ({percent:.0} %), {rate:.0} {unit}/s{left}",
-            doing(stage, progress.waiting())
-        )
+        let rate = match waiting {
+            Waiting::Paused => String::new(),
+            _ => format!(", {:.0} {unit}/s{}", self.pace.per_second(at), self.left(at)),
+        };
+        format!("{}: {done} of {total} {unit} ({percent:.0} %){rate}", doing(stage, waiting))
+    }
+
+    /// How long the stage will take, behind what was said of it.
+    fn left(&self, at: At) -> String {
+        self.pace.seconds_left(at).map(|left| format!(", {left:.0} s left")).unwrap_or_default()
     }
 }
 
@@ -123,6 +127,9 @@ pub(crate) const fn doing(stage: Stage, waiting: Waiting) -> &'static str {
     match (waiting, stage) {
         (Waiting::Paused, _) => "paused",
         (Waiting::Stopped, _) => "waiting, live writes take longer than --max-write-p99",
+        (Waiting::Projector, _) => {
+            "catching-up, waiting for the projector (is it running? `reviewsctl status`)"
+        }
         (Waiting::Throttled, Stage::Building) => "building, behind live writers",
         (Waiting::Throttled, Stage::Storing) => "storing, behind live writers",
         (Waiting::Throttled, Stage::Verifying) => "verifying, behind live writers",

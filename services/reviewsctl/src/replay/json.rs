@@ -62,6 +62,8 @@ pub(crate) struct RebuiltJson {
     version: i64,
     /// Generations in which it was made anew.
     generations: Vec<i32>,
+    /// Generations that keep what they have, which is further than its events can be applied.
+    kept: Vec<i32>,
     /// Events folded.
     events: u64,
     seconds: f64,
@@ -77,6 +79,7 @@ impl RebuiltJson {
             product: rebuilt.product_id.get(),
             version: rebuilt.version.0,
             generations: rebuilt.generations.clone(),
+            kept: rebuilt.kept.clone(),
             events: rebuilt.events,
             seconds: rebuilt.took.as_secs_f64(),
             held_ms: rebuilt.held.as_secs_f64() * 1000.0,

@@ -4,6 +4,7 @@ use crate::say;
 use crate::stores::Named;
 use chrono::{DateTime, Utc};
 use meta::Replay;
+use replay::counted;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -94,7 +95,10 @@ fn line(replay: &ReplayJson) -> String {
     let begun = begun_at.format("%Y-%m-%dT%H:%M:%SZ");
     let fresh = if replay.fresh { " --fresh" } else { "" };
     let differences = match replay.differences {
-        Some(differences) if differences > 0 => format!(", {differences} products differ"),
+        Some(differences) if differences > 0 => {
+            let differ = if differences == 1 { "differs" } else { "differ" };
+            format!(", {} {differ}", counted(differences, "product"))
+        }
         _ => String::new(),
     };
     let process = match (replay.ended_at.is_some(), replay.worked_at, replay.wanted) {
@@ -104,7 +108,11 @@ fn line(replay: &ReplayJson) -> String {
         (false, false, _) => ", no process works at it: `reviewsctl replay resume` goes on with it",
     };
     // Of what was cancelled nothing is left, also not how far it was.
-    let events = if *phase == "cancelled" { String::new() } else { format!(", {done} of {total} events") };
+    let events = if *phase == "cancelled" {
+        String::new()
+    } else {
+        format!(", {done} of {}", counted(*total, "event"))
+    };
     format!(
         "generation {generation} (version {projection_version}), --source {source}{fresh}, begun {begun}: \
          {phase}{events}{differences}{process}"

@@ -2,7 +2,7 @@
 
 use crate::say;
 use crate::stores::Named;
-use replay::{Forecast, Plan};
+use replay::{Forecast, Plan, counted};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -58,10 +58,12 @@ pub(super) async fn run(named: &Named, plan: &Plan, json: bool) -> anyhow::Resul
     let ForecastJson { resumes, active, events, events_done, products, writers_busy, .. } = forecast;
     match resumes {
         Some(generation) => say::result(format_args!(
-            "would go on with generation {generation}: {events_done} of {events} events are built"
+            "would go on with generation {generation}: {events_done} of {} are built",
+            counted(events, "event")
         ))?,
         None => {
-            say::result(format_args!("would build a generation of {events} events and {products} products"))?;
+            let (events, products) = (counted(events, "event"), counted(products, "product"));
+            say::result(format_args!("would build a generation of {events} and {products}"))?;
         }
     }
     say::result(format_args!(
@@ -70,9 +72,16 @@ pub(super) async fn run(named: &Named, plan: &Plan, json: bool) -> anyhow::Resul
         forecast.verifying_seconds.ceil(),
         if writers_busy { "; several times that beside the live writers of this moment" } else { "" }
     ))?;
-    say::result(match plan.swap {
-        true => format!("then        swap it in for generation {active}, which stays for a rollback"),
-        false => format!("then        leave it beside generation {active}, which goes on answering"),
+    say::result(match (plan.swap, plan.fresh) {
+        (true, false) => {
+            format!("then        swap it in for generation {active}, which stays for a rollback")
+        }
+        // Nothing can go on with the generations of another log.
+        (true, true) => format!(
+            "then        swap it in for generation {active}, and take all others out of use: a rollback is not possible \
+             afterwards"
+        ),
+        (false, _) => format!("then        leave it beside generation {active}, which goes on answering"),
     })?;
     Ok(true)
 }

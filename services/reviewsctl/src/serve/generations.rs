@@ -2,13 +2,16 @@
 
 use super::Admin;
 use super::answer::{refused, whole};
-use super::body::product;
+use super::body::{body, product};
+use super::fields::{Asked, Field};
 use crate::generations::{Generation, RolledBack, all, pruned, swapped_back};
 use crate::replay::{RebuiltJson, rebuilt};
 use crate::stores::Named;
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use serde::Serialize;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
 use service::{HttpProblem, PathText};
 use utoipa::ToSchema;
 
@@ -28,17 +31,35 @@ pub(crate) struct Pruned {
     pruned: Vec<i32>,
 }
 
+/// What to keep.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Prune {
+    /// Keep the one, too, that a rollback would let answer.
+    keep_previous: bool,
+}
+
+impl Asked for Prune {
+    const FIELDS: &'static [Field] = &[Field::yes_no("keep_previous")];
+}
+
 /// Delete all but the one that answers
 ///
-/// Also kept is the one that a replay builds. A rollback is not possible afterwards.
+/// Also kept is the one that a replay builds. A rollback is not possible afterwards, unless `keep_previous` is true.
 #[utoipa::path(
     post, path = "/admin/v1/generations/prune", operation_id = "prune", tag = "Generations",
+    request_body(content = Option<Prune>),
     responses((status = 200, description = "Which were deleted.", body = Pruned)),
 )]
-pub(crate) async fn prune(State(admin): State<Admin>) -> Result<Json<Pruned>, HttpProblem> {
-    tracing::info!(admin.action = "prune", "asked for");
+pub(crate) async fn prune(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    asked: Body,
+) -> Result<Json<Pruned>, HttpProblem> {
+    let Prune { keep_previous } = body(&headers, asked).await?;
+    tracing::info!(admin.action = "prune", keep_previous, "asked for");
     whole(async move {
-        let pruned = pruned(&Named::new(&admin.config)?).await?;
+        let pruned = pruned(&Named::new(&admin.config)?, keep_previous).await?;
         Ok(Json(Pruned { pruned }))
     })
     .await

@@ -68,7 +68,7 @@ impl<T: Clone + Send + 'static> Job<T> {
         let done = loop {
             tokio::select! {
                 done = &mut work => break done,
-                _ = looks.tick() => held(&self.pace).look(&self.progress),
+                _ = looks.tick() => held(&self.pace).look(self.progress.now()),
             }
         };
         let ended = match done {
@@ -101,7 +101,7 @@ impl<T: Clone + Send + 'static> Job<T> {
         loop {
             looks.tick().await;
             let ended = self.ended();
-            match (self.progress.generation(), ended) {
+            match (self.progress.now().generation, ended) {
                 (Some(generation), _) => return Ok(generation),
                 (None, Some(Err(problem))) => return Err(problem),
                 (None, Some(Ok(_))) => return Err(Problem::internal()),
@@ -115,18 +115,17 @@ impl<T: Clone + Send + 'static> Job<T> {
         if !self.is_under_way() {
             return None;
         }
-        let (progress, pace) = (&*self.progress, held(&self.pace));
-        let stage = progress.stage();
+        let (at, pace) = (self.progress.now(), held(&self.pace));
         Some(Now {
-            doing: match (progress.total(), progress.waiting()) {
+            doing: match (at.total, at.waiting) {
                 (0, Waiting::No) => "beginning",
-                (_, waiting) => doing(stage, waiting),
+                (_, waiting) => doing(at.stage, waiting),
             },
-            unit: stage.unit(),
-            done: progress.done(),
-            total: progress.total(),
-            per_second: pace.per_second(progress),
-            seconds_left: pace.seconds_left(progress),
+            unit: at.stage.unit(),
+            done: at.done,
+            total: at.total,
+            per_second: pace.per_second(at),
+            seconds_left: pace.seconds_left(at),
         })
     }
 }
@@ -142,8 +141,9 @@ pub(crate) struct Now {
     done: u64,
     /// Exact, in this phase.
     total: u64,
+    /// While it works: pauses do not count.
     per_second: f64,
-    /// Until this phase ends; null when nobody can tell.
+    /// Until this phase ends; null when nobody can tell, as while it is paused.
     seconds_left: Option<f64>,
 }
 

@@ -3,6 +3,7 @@
 use super::Admin;
 use super::answer::whole;
 use super::body::body;
+use super::fields::{Asked, Field};
 use crate::erase::{self, distinct, erase};
 use crate::export;
 use crate::person::{Address, Primary};
@@ -36,6 +37,10 @@ pub(crate) struct Erase {
     #[serde(default)]
     #[schema(example = "ada@example.com")]
     email: Option<String>,
+}
+
+impl Asked for Erase {
+    const FIELDS: &'static [Field] = &[Field::ids("reviews"), Field::text("email")];
 }
 
 /// Erase reviews for good
@@ -78,6 +83,10 @@ pub(crate) struct Export {
     /// The person's e-mail address, letters' case aside.
     #[schema(example = "ada@example.com")]
     email: String,
+}
+
+impl Asked for Export {
+    const FIELDS: &'static [Field] = &[Field::text("email").needed()];
 }
 
 /// Everything that is held of a person.

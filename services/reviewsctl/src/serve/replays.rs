@@ -4,6 +4,7 @@ use super::Admin;
 use super::answer::{refused, whole};
 use super::api::ForecastQuery;
 use super::body::{body, throttle};
+use super::fields::{Asked, Field};
 use super::job::Now;
 use crate::replay::{
     ForecastJson, ReplayJson, ReplayedJson, Source, all_replays, asked, cancelled, forecast, replayed,
@@ -17,7 +18,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use contract::Problem;
 use meta::Wanted;
-use replay::{Asked, Plan};
+use replay::Plan;
 use serde::{Deserialize, Serialize};
 use service::{HttpProblem, PathText};
 use utoipa::ToSchema;
@@ -32,10 +33,24 @@ pub(crate) struct Begin {
     fresh: bool,
     /// Stop when the generation is verified: the next replay swaps it in.
     no_swap: bool,
+    /// Swap it in although products stand still in it that do not in the generation that answers.
+    with_parked: bool,
     /// Do nothing while 99 of 100 live commands take longer than this to commit; 20 where nothing is said.
+    #[schema(minimum = 1)]
     max_write_p99_ms: Option<u64>,
     /// As fast as it goes, whatever it does to live writers.
     unthrottled: bool,
+}
+
+impl Asked for Begin {
+    const FIELDS: &'static [Field] = &[
+        Field::one_of("source", Source::NAMES),
+        Field::yes_no("fresh"),
+        Field::yes_no("no_swap"),
+        Field::yes_no("with_parked"),
+        Field::number("max_write_p99_ms"),
+        Field::yes_no("unthrottled"),
+    ];
 }
 
 /// How to go on.
@@ -43,9 +58,14 @@ pub(crate) struct Begin {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Resume {
     /// As of a new replay; counts only where no process works at it.
+    #[schema(minimum = 1)]
     max_write_p99_ms: Option<u64>,
     /// The same.
     unthrottled: bool,
+}
+
+impl Asked for Resume {
+    const FIELDS: &'static [Field] = &[Field::number("max_write_p99_ms"), Field::yes_no("unthrottled")];
 }
 
 /// A replay, and what this server knows of it.
@@ -64,7 +84,7 @@ pub(crate) struct ReplayNow {
 
 impl ReplayNow {
     fn of(replay: ReplayJson, admin: &Admin) -> Self {
-        let job = admin.replays.last().filter(|job| job.progress.generation() == Some(replay.generation));
+        let job = admin.replays.last().filter(|job| job.progress.now().generation == Some(replay.generation));
         let (result, failure) = match job.as_ref().and_then(|job| job.ended()) {
             None => (None, None),
             Some(Ok(replayed)) => (Some(replayed), None),
@@ -101,10 +121,16 @@ pub(crate) async fn begin(
     headers: HeaderMap,
     wanted: Body,
 ) -> Result<Accepted, HttpProblem> {
-    let Begin { source, fresh, no_swap, max_write_p99_ms, unthrottled } = body(&headers, wanted).await?;
+    let Begin { source, fresh, no_swap, with_parked, max_write_p99_ms, unthrottled } =
+        body(&headers, wanted).await?;
+    if no_swap && with_parked {
+        return Err(
+            Problem::unprocessable("no_swap and with_parked exclude each other: give one of them").into()
+        );
+    }
     let throttle = throttle(max_write_p99_ms, unthrottled)?;
-    tracing::info!(admin.action = "replay", ?source, fresh, no_swap, unthrottled, "asked for");
-    let plan = Plan { source: source.into(), fresh, swap: !no_swap, ..Plan::careful(throttle) };
+    tracing::info!(admin.action = "replay", ?source, fresh, no_swap, with_parked, unthrottled, "asked for");
+    let plan = Plan { source: source.into(), fresh, swap: !no_swap, with_parked, ..Plan::careful(throttle) };
     begun(&admin, plan).await
 }
 
@@ -194,12 +220,12 @@ pub(crate) async fn resume(
     tracing::info!(admin.action = "resume", "asked for");
     let named = Named::new(&admin.config).map_err(refused)?;
     match asked(&named, Wanted::Run).await.map_err(refused)? {
-        Asked::Yes(generation) => {
+        replay::Asked::Yes(generation) => {
             let replay = of_generation(&admin, generation).await?;
             let location = format!("/admin/v1/replays/{generation}");
             Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(replay)))
         }
-        Asked::NobodyWorks(_) | Asked::NoReplay => {
+        replay::Asked::NobodyWorks(_) | replay::Asked::NoReplay => {
             begun(&admin, unended_plan(&named, throttle).await.map_err(refused)?).await
         }
     }

@@ -3,6 +3,7 @@
 use super::Admin;
 use super::answer::refused;
 use super::body::{body, throttle};
+use super::fields::{Asked, Field};
 use super::job::{Job, Now};
 use crate::stores::Named;
 use crate::verify::{Json as Verified, What, verified};
@@ -23,15 +24,26 @@ const CURRENT: &str = "/admin/v1/verifications/current";
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 pub(crate) struct Verify {
-    /// So many products, chosen at random, instead of all.
+    /// So many products, chosen at random, instead of all; where that is one in fifty or more, and above a hundred, all are
+    /// compared, which takes no longer.
     #[schema(minimum = 1)]
     sample: Option<i64>,
     /// Rebuild the products that differ.
     repair: bool,
     /// Do nothing while 99 of 100 live commands take longer than this to commit; 20 where nothing is said.
+    #[schema(minimum = 1)]
     max_write_p99_ms: Option<u64>,
     /// As fast as it goes, whatever it does to live writers.
     unthrottled: bool,
+}
+
+impl Asked for Verify {
+    const FIELDS: &'static [Field] = &[
+        Field::number("sample"),
+        Field::yes_no("repair"),
+        Field::number("max_write_p99_ms"),
+        Field::yes_no("unthrottled"),
+    ];
 }
 
 /// The last verification that this server was asked for.
@@ -74,9 +86,6 @@ pub(crate) async fn begin(
     asked: Body,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<Verification>), HttpProblem> {
     let Verify { sample, repair, max_write_p99_ms, unthrottled } = body(&headers, asked).await?;
-    if sample.is_some_and(|sample| sample < 1) {
-        return Err(Problem::unprocessable("sample must be at least 1").into());
-    }
     let what = What { sample, repair, throttle: throttle(max_write_p99_ms, unthrottled)? };
     tracing::info!(admin.action = "verify", sample, repair, "asked for");
     let named = Named::new(&admin.config).map_err(refused)?;

@@ -24,6 +24,8 @@ pub(super) type Reading<T> = Result<T, String>;
 #[derive(Debug)]
 pub(super) struct Readings {
     pub(super) projection: Reading<Option<ProjectionStatus>>,
+    /// Generations that are kept up to date without need.
+    pub(super) surplus: Reading<Vec<i32>>,
     pub(super) canary_in_meta: Reading<meta::Canary>,
     pub(super) snapshot_of_meta: Reading<(bool, Option<Snapshot>)>,
     pub(super) log: Reading<Vec<PartStatus>>,
@@ -50,6 +52,7 @@ impl Readings {
         let canary_in_primary = then(&log, stores.of_primary(primary::canary(&stores.primary))).await;
         // After that of the primary: it cannot seem to be behind by the time between the two.
         let canary_in_meta = then(&projection, stores.of_meta(meta::canary(&stores.meta))).await;
+        let surplus = then(&projection, stores.of_meta(meta::surplus_generations(&stores.meta))).await;
         let writers = then(&log, stores.of_primary(primary::write_latency(&stores.primary))).await;
         let snapshot_of_primary = then(&log, stores.of_primary(snapshot::oldest(&stores.primary))).await;
         let snapshot_of_meta = then(&projection, stores.of_meta(snapshot::oldest(&stores.meta))).await;
@@ -57,6 +60,7 @@ impl Readings {
         let queues = said(queues.map_err(|error| stores.named.broker.broker_failed(error)));
         Self {
             projection,
+            surplus,
             canary_in_meta,
             snapshot_of_meta,
             log,

@@ -1,11 +1,12 @@
 //! The status, as it is shown and as JSON.
 
-use super::applied;
 use super::origin::Origin;
 use super::readings::{Readings, events_behind};
 use super::snapshot::Snapshot;
 use super::state::State;
+use super::{Named, applied};
 use crate::section::Section;
+use crate::store::{Place, Store};
 use broker::QueueDepth;
 use chrono::{DateTime, Utc};
 use domain::PROJECTION_VERSION;
@@ -38,6 +39,8 @@ pub(super) struct Alarm {
     pub(super) state: State,
     pub(super) meaning: &'static str,
     pub(super) command: Option<&'static str>,
+    /// Of a store that is away, where it was looked for; null otherwise.
+    pub(super) place: Option<Place>,
 }
 
 /// The same thing of both databases.
@@ -69,6 +72,9 @@ pub(super) struct Projection {
     pub(super) projection_version: i32,
     /// The version that this program has.
     pub(super) program_version: i32,
+    /// Generations that are kept up to date beside it and the one before it: each is one more write with every event. Null
+    /// where this role may not see that.
+    pub(super) surplus: Option<Vec<i32>>,
     pub(super) parts: Vec<ProjectionPart>,
 }
 
@@ -139,9 +145,18 @@ pub(super) struct Snapshots {
 }
 
 impl Report {
-    pub(super) fn new(readings: &Readings) -> Self {
+    pub(super) fn new(readings: &Readings, named: &Named) -> Self {
         let seen = readings.seen();
-        let alarm = |state: State| Alarm { state, meaning: state.meaning(), command: state.command() };
+        let alarm = |state: State| {
+            let store = match state {
+                State::PrimaryAway => Some(&named.primary),
+                State::MetaAway => Some(&named.meta),
+                State::BrokerAway => Some(&named.broker),
+                _ => None,
+            };
+            let (meaning, command) = (state.meaning(), state.command());
+            Alarm { state, meaning, command, place: store.map(Store::place) }
+        };
         let lag = match (&readings.log, &readings.projection) {
             (Ok(parts), Ok(Some(projection))) => Ok(lag(parts, projection)),
             (Ok(_), Ok(None)) => Err("meta has no generation yet: no projector has run".to_owned()),
@@ -154,9 +169,11 @@ impl Report {
             state: seen.state(),
             alarms: seen.alarms().into_iter().map(alarm).collect(),
             log: section("primary: log_head, log_published, outbox", &readings.log, |log| whole_log(log)),
-            projection: section("meta: active_generation, checkpoint", &readings.projection, |projection| {
-                projection.as_ref().map(whole_projection)
-            }),
+            projection: section(
+                "meta: active_generation, checkpoint, generation",
+                &readings.projection,
+                |projection| projection.as_ref().map(|p| whole_projection(p, readings.surplus.as_ref().ok())),
+            ),
             origin: section(
                 "primary: log_identity, event_log, at meta: checkpoint",
                 &readings.origin,
@@ -222,12 +239,13 @@ fn whole_log(parts: &[PartStatus]) -> Log {
     }
 }
 
-fn whole_projection(projection: &ProjectionStatus) -> Projection {
+fn whole_projection(projection: &ProjectionStatus, surplus: Option<&Vec<i32>>) -> Projection {
     let parts = projection.checkpoints.iter();
     Projection {
         generation: projection.generation,
         projection_version: projection.projection_version,
         program_version: PROJECTION_VERSION,
+        surplus: surplus.cloned(),
         parts: parts.map(|c| ProjectionPart { part: c.part.get(), applied: c.pos.0 }).collect(),
     }
 }

@@ -4,6 +4,9 @@ use super::report::{
     Canary, LagPart, Log, OriginFound, Parked, Projection, Queue, Report, Snapshots, Writers,
 };
 use super::state::State;
+use crate::generations::surplus_line;
+use crate::store::Place;
+use replay::counted;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -14,19 +17,28 @@ impl fmt::Display for Report {
         below(f)?;
         self.log.line(f, "log", |f, log| {
             let Log { head, unsequenced, unpublished, .. } = log;
-            write!(f, "{head} events, {unsequenced} without a position, {unpublished} not published")
+            write!(
+                f,
+                "{}, {unsequenced} without a position, {unpublished} not published",
+                counted(*head, "event")
+            )
         })?;
         below(f)?;
         self.projection.line(f, "projection", |f, projection| match projection {
             None => write!(f, "no generation yet: no projector has run"),
-            Some(Projection { generation, projection_version: version, program_version, parts }) => {
+            Some(Projection { generation, projection_version: version, program_version, surplus, parts }) => {
                 let applied: i64 = parts.iter().map(|p| p.applied).sum();
                 let than_ours = match version.cmp(program_version) {
                     Ordering::Less => format!(", older than this program's {program_version}"),
                     Ordering::Equal => String::new(),
                     Ordering::Greater => format!(", newer than this program's {program_version}"),
                 };
-                write!(f, "generation {generation} (version {version}{than_ours}), {applied} events applied")
+                let applied = counted(applied, "event");
+                write!(f, "generation {generation} (version {version}{than_ours}), {applied} applied")?;
+                match surplus.as_deref().and_then(surplus_line) {
+                    Some(line) => write!(f, "\n{:<12}{line}", ""),
+                    None => Ok(()),
+                }
             }
         })?;
         below(f)?;
@@ -37,9 +49,10 @@ impl fmt::Display for Report {
         })?;
         below(f)?;
         self.lag.line(f, "lag", |f, lag| {
-            write!(f, "{} events{}", lag.events, oldest(lag.oldest_seconds))?;
+            write!(f, "{}{}", counted(lag.events, "event"), oldest(lag.oldest_seconds))?;
             for LagPart { part, events, oldest_seconds } in lag.parts.iter().filter(|p| p.events > 0) {
-                write!(f, "\n{:<12}part {part}: {events} events{}", "", oldest(*oldest_seconds))?;
+                let events = counted(*events, "event");
+                write!(f, "\n{:<12}part {part}: {events}{}", "", oldest(*oldest_seconds))?;
             }
             Ok(())
         })?;
@@ -54,7 +67,7 @@ impl fmt::Display for Report {
         self.writers.line(f, "writers", writers)?;
         below(f)?;
         self.parked.line(f, "parked", |f, parked| {
-            write!(f, "{} products", parked.len())?;
+            f.write_str(&counted(parked.len(), "product"))?;
             for Parked { product, position, version, reason, since, .. } in parked {
                 let since = since.format("%Y-%m-%dT%H:%M:%SZ");
                 write!(
@@ -67,9 +80,11 @@ impl fmt::Display for Report {
         })?;
         below(f)?;
         self.queues.line(f, "queues", |f, queues| {
-            write!(f, "{} messages", queues.iter().map(|q| u64::from(q.messages)).sum::<u64>())?;
+            let all: u64 = queues.iter().map(|q| u64::from(q.messages)).sum();
+            f.write_str(&counted(all, "message"))?;
             for Queue { queue, messages, consumers } in queues {
-                write!(f, "\n{:<12}{queue}: {messages} messages, {consumers} consumers", "")?;
+                let (messages, consumers) = (counted(*messages, "message"), counted(*consumers, "consumer"));
+                write!(f, "\n{:<12}{queue}: {messages}, {consumers}", "")?;
             }
             Ok(())
         })?;
@@ -83,31 +98,30 @@ impl fmt::Display for Report {
 impl Report {
     /// The worst state on the first line, other alarms below it, each with its command.
     fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<12}", "state")?;
-        said(f, self.state)?;
+        let place = |of: State| self.alarms.iter().find(|alarm| alarm.state == of)?.place.as_ref();
+        write!(f, "{:<12}{}", "state", said(self.state, place(self.state)))?;
         for alarm in self.alarms.iter().filter(|alarm| alarm.state != self.state) {
-            write!(f, "\n{:<12}", "")?;
-            said(f, alarm.state)?;
+            write!(f, "\n{:<12}{}", "", said(alarm.state, alarm.place.as_ref()))?;
         }
         Ok(())
     }
 }
 
-fn said(f: &mut fmt::Formatter<'_>, state: State) -> fmt::Result {
-    write!(f, "{}: {}", state.id(), state.meaning())?;
-    match state.command() {
-        Some(command) => write!(f, "; `{command}`"),
-        None => Ok(()),
-    }
+fn said(state: State, place: Option<&Place>) -> String {
+    let command = state.command().map(|command| format!("; `{command}`")).unwrap_or_default();
+    let place = place.map(|Place { setting, address }| {
+        format!(", or {setting} names another place than it should ({address})")
+    });
+    format!("{}: {}{command}{}", state.id(), state.meaning(), place.unwrap_or_default())
 }
 
 fn writers(f: &mut fmt::Formatter<'_>, writers: &Writers) -> fmt::Result {
     let Writers { writers, silent, commands, worst_p99_ms } = writers;
-    write!(f, "{writers} writers")?;
+    f.write_str(&counted(*writers, "writer"))?;
     if *silent > 0 {
         write!(f, " (and {silent} silent)")?;
     }
-    write!(f, ", {commands} commands of late")?;
+    write!(f, ", {} of late", counted(*commands, "command"))?;
     match worst_p99_ms {
         Some(ms) => write!(f, ", 99 of 100 within {ms:.1} ms at the worst"),
         None => Ok(()),

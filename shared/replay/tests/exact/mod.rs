@@ -142,7 +142,8 @@ async fn given_up_between_building_and_catching_up_the_product_goes_on() {
         let (stores, progress) = (world.stores.clone(), Arc::new(replay::Progress::default()));
         let shown = progress.clone();
         let work = tokio::spawn(async move { replay(&stores, &plan(source), &progress).await });
-        eventually("it waits", || async { (shown.waiting() == replay::Waiting::Paused).then_some(()) }).await;
+        eventually("it waits", || async { (shown.now().waiting == replay::Waiting::Paused).then_some(()) })
+            .await;
 
         let parked = meta::parked_products(&world.meta.pool, Some(1), None, 10).await.unwrap();
         assert_eq!(parked.len(), 1);

@@ -106,7 +106,7 @@ impl History {
     }
 
     pub(crate) async fn prune(&mut self) {
-        if !prune(&self.stores).await.unwrap().is_empty() {
+        if !prune(&self.stores, false).await.unwrap().is_empty() {
             self.happened("generations were pruned");
         }
     }

@@ -48,12 +48,17 @@ pub(crate) async fn world() -> World {
 impl World {
     /// Writes so many reviews, and votes, over ten products, and sequences them.
     pub(crate) async fn write(&self, count: i64) {
+        self.write_beside_a_hole(count).await;
+        assert_log_is_whole(&self.primary.pool).await;
+    }
+
+    /// The same, of a log of which something is gone.
+    pub(crate) async fn write_beside_a_hole(&self, count: i64) {
         let pool = self.primary.pool_of("reviews_write");
         for n in 0..count {
             write_one(&pool, n).await;
         }
         sequence(&pool).await;
-        assert_log_is_whole(&self.primary.pool).await;
     }
 
     /// Writes and sequences until it is told to stop.
@@ -123,6 +128,22 @@ impl World {
         let parts =
             sqlx::query_scalar("SELECT count(*) FROM checkpoint WHERE generation = $1").bind(generation);
         parts.fetch_one(&self.meta.pool).await.unwrap()
+    }
+
+    /// Whoever enters a phase of a replay waits for a lock as long as this transaction holds it.
+    pub(crate) async fn hold_at(&self, phase: &str) -> sqlx::Transaction<'static, sqlx::Postgres> {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+            "CREATE FUNCTION hold_phase() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NEW; END $$;
+             CREATE TRIGGER hold_phase BEFORE UPDATE OF phase ON replay FOR EACH ROW WHEN (NEW.phase = '{phase}')
+             EXECUTE FUNCTION hold_phase()"
+        )))
+        .execute(&self.meta.pool)
+        .await
+        .unwrap();
+        let mut held = self.meta.pool.begin().await.unwrap();
+        sqlx::query("SELECT pg_advisory_xact_lock(77)").execute(&mut *held).await.unwrap();
+        held
     }
 
     pub(crate) async fn somebody_waits(&self) {

@@ -17,8 +17,8 @@ const RUN_AGAIN: &str = ", then verify again";
 pub(crate) struct VerifyArgs {
     /// Compare so many products, chosen at random, instead of all
     ///
-    /// Where one product in fifty or more is asked for, all are compared, which takes no longer; up to a hundred are always
-    /// chosen at random.
+    /// Where more than one product in fifty is asked for, all are compared, which takes about as long; up to a hundred are
+    /// always chosen at random.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     sample: Option<i64>,
     /// Rebuild the products that differ
@@ -76,7 +76,7 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<boo
         verified.took.as_secs_f64()
     ))?;
     if args.sample.is_some() && !verified.sampled {
-        say::result("sample      all were compared, which takes no longer than so many one by one")?;
+        say::result("sample      all were compared, which takes about as long as so many one by one")?;
     }
     tell_compared(compared)?;
     for rebuilt in &repaired {

@@ -12,8 +12,8 @@ use domain::ProductId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A sample above one product in so many takes longer than all: one by one a product takes several round trips, in a group
-/// some microseconds.
+/// A sample above one product in so many takes as long as all: one by one a product takes several round trips, some
+/// milliseconds, and in a group a fiftieth of that or less.
 const SAMPLE_SHARE: i64 = 50;
 /// Samples up to this are drawn whatever there is: they take a moment.
 const SAMPLE_ALWAYS: i64 = 100;
@@ -32,7 +32,7 @@ pub struct Verified {
 }
 
 /// Compares the generation that answers with what the primary adds up to, at equal versions: every product, or so many
-/// chosen at random. A sample that would take longer than all do, one by one, is not drawn: all are compared.
+/// chosen at random. A sample that would take as long as all do, one by one, is not drawn: all are compared.
 ///
 /// # Errors
 /// [`ReplayError`]. Differences are none.

@@ -24,8 +24,8 @@ const CURRENT: &str = "/admin/v1/verifications/current";
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 pub(crate) struct Verify {
-    /// So many products, chosen at random, instead of all; where that is one in fifty or more, and above a hundred, all are
-    /// compared, which takes no longer.
+    /// So many products, chosen at random, instead of all; where that is more than one in fifty, and above a hundred, all
+    /// are compared, which takes about as long.
     #[schema(minimum = 1)]
     sample: Option<i64>,
     /// Rebuild the products that differ.

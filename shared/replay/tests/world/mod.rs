@@ -150,8 +150,16 @@ impl World {
         self.waiting(true).await;
     }
 
+    /// Until the server has noticed that whoever was killed is gone: what it had sent may come to the lock only later.
     pub(crate) async fn nobody_waits(&self) {
         self.waiting(false).await;
+        eventually("no transaction of the killed one is left", || async {
+            let left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
+                        AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+            let left: i64 = sqlx::query_scalar(left).fetch_one(&self.meta.pool).await.unwrap();
+            (left == 0).then_some(())
+        })
+        .await;
     }
 
     async fn waiting(&self, wanted: bool) {

@@ -7,9 +7,14 @@ use service::{Shutdown, log_chain};
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use uuid::Uuid;
+
+/// Shortest time between two receipts: the first after a rest goes at once, and a writer with a hundred commands a
+/// second gets no more messages than one with thousands.
+const RECEIPT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Receipts to be sent: one for what came in while the one before was on its way.
 #[derive(Debug)]
@@ -87,6 +92,7 @@ impl Receipts {
                 }
                 Err(error) => tracing::error!(cause = log_chain(&error), "a receipt cannot be written"),
             }
+            sleep(RECEIPT_INTERVAL).await;
         }
     }
 }

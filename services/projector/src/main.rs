@@ -15,6 +15,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use changes::announcer;
 use config::Config;
+use contract::Store;
 use futures_util::FutureExt;
 use metrics::Metrics;
 use projector::Projector;
@@ -40,7 +41,8 @@ async fn projector(settings: Settings) -> anyhow::Result<()> {
         let ready = is_ready.load(Ordering::Relaxed);
         async move { ready }
     };
-    let (announcing, announcer) = announcer(config.broker.clone(), "projector: changes", shutdown.clone());
+    let (announcing, announcer) =
+        announcer(config.broker.clone(), "projector: changes", Store::Meta, shutdown.clone());
     let (consumer, inbox) = consume::consumer(config.broker, shutdown.clone());
     let metrics = Arc::new(Metrics::new());
     let stores = Stores { primary: config.primary.clone(), meta: config.meta.clone() };

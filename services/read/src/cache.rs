@@ -147,7 +147,8 @@ pub(crate) struct Cache {
     entries: quick_cache::sync::Cache<Key, Arc<Entry>, Bytewise>,
     /// Whoever keeps or throws away holds it, so that a notice is either known to who keeps or finds what is kept.
     heard: Mutex<Heard>,
-    hears: AtomicBool,
+    hears_primary: AtomicBool,
+    hears_meta: AtomicBool,
     loads: Loads,
 }
 
@@ -166,7 +167,8 @@ impl Cache {
             bounds,
             entries: quick_cache::sync::Cache::with_weighter(entries.max(1), bounds.bytes_max, Bytewise),
             heard: Mutex::default(),
-            hears: AtomicBool::new(false),
+            hears_primary: AtomicBool::new(false),
+            hears_meta: AtomicBool::new(false),
             loads: Loads::default(),
         }
     }
@@ -175,8 +177,15 @@ impl Cache {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_on(&self) -> bool {
-        self.bounds.bytes_max > 0 && self.hears.load(Ordering::Acquire)
+    const fn hears_of(&self, store: Store) -> &AtomicBool {
+        match store {
+            Store::Primary => &self.hears_primary,
+            Store::Meta => &self.hears_meta,
+        }
+    }
+
+    fn is_on(&self, store: Store) -> bool {
+        self.bounds.bytes_max > 0 && self.hears_of(store).load(Ordering::Acquire)
     }
 
     /// The answer that is kept, if it shows `needed` at least; or the one that `load` brings, which is then kept. Of several
@@ -188,9 +197,9 @@ impl Cache {
         needed: Version,
         load: impl AsyncFnOnce() -> Result<Answer, E>,
     ) -> Result<Answer, E> {
-        let mut turn = None;
+        let (store, mut turn) = (question.store(), None);
         for _ in 0..TURNS_MAX {
-            if !self.is_on() {
+            if !self.is_on(store) {
                 break;
             }
             if let Some(answer) = self.kept(product_id, question, needed) {
@@ -204,7 +213,7 @@ impl Cache {
                 Turn::After(other) => other.ended().await,
             }
         }
-        let begun = self.is_on().then(|| self.begin());
+        let begun = self.is_on(store).then(|| self.begin());
         let answer = load().await?;
         if let Some(begun) = begun.filter(|_| answer.lasting) {
             self.keep(begun, product_id, question, answer.clone());
@@ -230,9 +239,8 @@ impl Cache {
     fn keep(&self, begun: Begun, product_id: ProductId, question: Question, answer: Answer) {
         let heard = self.heard();
         let store = question.store();
-        let sure = self.hears.load(Ordering::Acquire)
-            && heard.flushes == begun.flushes
-            && heard.memory.goes_back_to(begun.moment);
+        let sure =
+            self.is_on(store) && heard.flushes == begun.flushes && heard.memory.goes_back_to(begun.moment);
         if !sure || heard.memory.version(store, product_id).is_some_and(|version| version > answer.version) {
             return;
         }
@@ -279,8 +287,8 @@ impl Keeper for Cache {
         self.entries.clear();
     }
 
-    fn hears(&self, hears: bool) {
+    fn hears(&self, store: Store, hears: bool) {
         let _heard = self.heard();
-        self.hears.store(hears, Ordering::Release);
+        self.hears_of(store).store(hears, Ordering::Release);
     }
 }

@@ -21,6 +21,7 @@ mod latency;
 
 use changes::{Patience, announcer, listener};
 use config::Config;
+use contract::Store;
 use futures_util::FutureExt;
 use latency::Latency;
 use service::{Settings, health_routes, run, serve, stop_signal, together, with_limit, with_manners};
@@ -36,7 +37,8 @@ async fn main() -> ExitCode {
 async fn write(settings: Settings) -> anyhow::Result<()> {
     let config = Config::read(settings)?;
     let shutdown = stop_signal()?;
-    let (announcing, announcer) = announcer(config.broker.clone(), "write: changes", shutdown.clone());
+    let (announcing, announcer) =
+        announcer(config.broker.clone(), "write: changes", Store::Primary, shutdown.clone());
     let (listening, listener) = listener(config.broker.clone(), "write: changes", shutdown.clone());
     let (relay, written) = relay::relay(&config, announcer.clone(), shutdown.clone());
     let forgetting = forget::run(config.primary.clone(), shutdown.clone());

@@ -57,20 +57,23 @@ impl Announcer {
     }
 }
 
-/// The sending end as a task, and where it takes changes.
+/// The sending end as a task, and where it takes changes; above all those of `store`, of which it shows that somebody
+/// announces them.
 pub fn announcer(
     broker: BrokerAddress,
     name: &'static str,
+    store: Store,
     shutdown: Shutdown,
 ) -> (impl Future<Output = ()> + Send + 'static, Announcer) {
     let (sender, changes) = mpsc::channel(WAITING_CHANGES_MAX);
     let missed = Arc::new(AtomicBool::new(false));
-    (run(broker, name, changes, missed.clone(), shutdown), Announcer { changes: sender, missed })
+    (run(broker, name, store, changes, missed.clone(), shutdown), Announcer { changes: sender, missed })
 }
 
 async fn run(
     broker: BrokerAddress,
     name: &'static str,
+    store: Store,
     mut changes: mpsc::Receiver<Change>,
     missed: Arc<AtomicBool>,
     shutdown: Shutdown,
@@ -85,7 +88,8 @@ async fn run(
                 pause = CONNECT_PAUSE_MIN;
                 // What waited while there was no connection is told by the first notice of a new announcer.
                 while changes.try_recv().is_ok() {}
-                let sending = Sending { sender, announcer: Uuid::now_v7(), number: 0, missed: &missed };
+                let sending =
+                    Sending { sender, store, announcer: Uuid::now_v7(), number: 0, missed: &missed };
                 match shutdown.unless_stopped(sending.send(&mut changes)).await {
                     Some(Err(failure)) => failure,
                     Some(Ok(())) | None => break,
@@ -101,6 +105,7 @@ async fn run(
 /// What is sent over one connection.
 struct Sending<'a> {
     sender: ChangeSender,
+    store: Store,
     announcer: Uuid,
     number: u64,
     missed: &'a AtomicBool,
@@ -112,7 +117,7 @@ impl Sending<'_> {
     async fn send(mut self, changes: &mut mpsc::Receiver<Change>) -> Result<(), BrokerError> {
         let mut together = Vec::with_capacity(NOTICE_CHANGES_MAX);
         // At once, so that receivers know of this announcer before they need to.
-        self.notify(sign_of_life(), true).await?;
+        self.notify(sign_of_life(self.store), true).await?;
         loop {
             match timeout(SIGN_OF_LIFE_INTERVAL, changes.recv_many(&mut together, NOTICE_CHANGES_MAX)).await {
                 Ok(0) => break,
@@ -122,7 +127,7 @@ impl Sending<'_> {
                         self.notify(notice, awaited).await?;
                     }
                 }
-                Err(_) => self.notify(sign_of_life(), true).await?,
+                Err(_) => self.notify(sign_of_life(self.store), true).await?,
             }
         }
         self.sender.close().await;
@@ -144,9 +149,9 @@ impl Sending<'_> {
     }
 }
 
-/// Shows that an announcer is there, and asks readers whether they are.
-fn sign_of_life() -> ChangeNotice {
-    ChangeNotice { store: Store::Primary, changes: Vec::new(), origin: None }
+/// Shows that a store's announcer is there, and asks readers whether they are.
+fn sign_of_life(store: Store) -> ChangeNotice {
+    ChangeNotice { store, changes: Vec::new(), origin: None }
 }
 
 /// One notice for each store, of several versions of a product only the highest.

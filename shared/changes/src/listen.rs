@@ -9,6 +9,7 @@ use broker::{BrokerAddress, BrokerError, ChangeReceiver, Receives, Told};
 use contract::{ChangeNotice, Store};
 use domain::{ProductId, Version};
 use service::{Shutdown, log_chain};
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
-/// Longest silence: announcers show each second that they are there.
+/// Longest silence about a store: announcers show each second that they are there.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How often it is looked for.
+const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keeps what changes make worthless, and is told everything that is heard, in order, before whoever waits for it.
 pub trait Keeper: Debug + Send + Sync + 'static {
@@ -25,8 +28,8 @@ pub trait Keeper: Debug + Send + Sync + 'static {
     fn hear(&self, notice: &ChangeNotice);
     /// Changes may have been missed: nothing that is kept is certain any more.
     fn missed(&self);
-    /// Whether changes are heard of from now on.
-    fn hears(&self, hears: bool);
+    /// Whether changes in a store are heard of from now on.
+    fn hears(&self, store: Store, hears: bool);
 }
 
 /// Hears what is announced. Clones all hear the same.
@@ -146,7 +149,9 @@ impl Ear {
             Some((keeper, receipts)) => {
                 receipts.begin();
                 let failure = self.take_in(receiver, &**keeper, receipts).await;
-                keeper.hears(false);
+                for store in Store::ALL {
+                    keeper.hears(store, false);
+                }
                 failure
             }
             None => self.go_round(receiver).await,
@@ -168,37 +173,37 @@ impl Ear {
         }
     }
 
-    /// Takes notices in until the connection ends, and returns why it did. Only after a first notice is it sure that
-    /// changes are announced at all, and again after a silence.
+    /// Takes notices in until the connection ends, and returns why it did. Only after a first notice of a store is it sure
+    /// that changes there are announced at all, and again after a silence.
     async fn take_in(
         &self,
         receiver: &mut ChangeReceiver,
         keeper: &dyn Keeper,
         receipts: &Receipts,
     ) -> BrokerError {
-        let (mut origins, mut hears) = (Origins::default(), false);
+        let (mut origins, mut heard) = (Origins::default(), HashMap::new());
         loop {
-            let notice = match timeout(SILENCE_MAX, receiver.next()).await {
+            let told = timeout(SILENCE_LOOK_INTERVAL, receiver.next()).await;
+            let now = Instant::now();
+            for (store, _) in heard.extract_if(|_, at| now.duration_since(*at) > SILENCE_MAX) {
+                keeper.hears(store, false);
+            }
+            let notice = match told {
                 Ok(Ok(Told::Notice(notice))) => notice,
-                Ok(Ok(Told::Receipt(_))) => continue,
+                Ok(Ok(Told::Receipt(_))) | Err(_) => continue,
                 Ok(Err(error)) => return error,
-                Err(_) => {
-                    keeper.hears(false);
-                    hears = false;
-                    continue;
-                }
             };
             let missed = notice.origin.is_some_and(|origin| origins.missed(origin));
-            if missed || !hears {
+            let first = heard.insert(notice.store, now).is_none();
+            if missed || first {
                 keeper.missed();
-                keeper.hears(true);
-                hears = true;
+                keeper.hears(notice.store, true);
             }
             keeper.hear(&notice);
             if let Some(origin) = notice.origin.filter(|origin| origin.receipt) {
                 receipts.taken_in(origin);
             }
-            self.inner.heard().hear(&notice, Instant::now());
+            self.inner.heard().hear(&notice, now);
         }
     }
 }

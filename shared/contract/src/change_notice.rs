@@ -15,6 +15,11 @@ pub enum Store {
     Meta,
 }
 
+impl Store {
+    /// Both.
+    pub const ALL: [Store; 2] = [Store::Primary, Store::Meta];
+}
+
 /// Products that moved in a store, each with the version that it has reached there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeNotice {

@@ -188,7 +188,8 @@ pub(crate) fn without_broker(front: Front, load: &Load) {
 pub(crate) fn without_meta(front: Front, load: &Load) {
     load.progresses(REVIEWS_EACH, "without meta");
     all_work(&of_each_product(front, "list"), "list without meta");
-    all_are_away(&[front.get("/reviews/1/meta"), front.get("/reviews/meta?product_id=2")], 503);
+    // Of products that no reader has in memory.
+    all_are_away(&[front.get("/reviews/990002/meta"), front.get("/reviews/meta?product_id=990003")], 503);
     // Who brings a token is answered from the reviews themselves.
     let posted = front.ask(&Request::post("/reviews/990001", review(4, "Nobody projects this.").to_string()));
     let token = posted.all("consistency-token")[0].to_owned();
@@ -202,7 +203,8 @@ pub(crate) fn without_meta(front: Front, load: &Load) {
 pub(crate) fn without_primary(front: Front, _: &Load) {
     all_work(&of_each_product(front, "meta"), "meta without the primary");
     let post = front.ask(&Request::post("/reviews/1", review(1, "Nobody can store this.").to_string()));
-    all_are_away(&[post, front.get("/reviews/1/list")], 503);
+    // Of a product that no reader has in memory.
+    all_are_away(&[post, front.get("/reviews/990004/list")], 503);
 }
 
 /// epmd is asked only when a node starts.

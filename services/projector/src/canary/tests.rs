@@ -50,7 +50,7 @@ fn projector(stores: &Stores, connected: bool) -> (watch::Sender<bool>, JoinHand
     let (stop, shutdown) = Shutdown::manual();
     let nowhere = broker::BrokerAddress::read("amqp://nobody@127.0.0.1:1/%2f", None).unwrap();
     // Nothing runs that would announce anything.
-    let (_announcing, announcer) = announcer(nowhere, "a test", shutdown.clone());
+    let (_announcing, announcer) = announcer(nowhere, "a test", contract::Store::Meta, shutdown.clone());
     let works = Arc::new(AtomicBool::new(false));
     let metrics = Arc::new(crate::metrics::Metrics::new());
     let projector = Projector::new(stores.log.clone(), stores.projection.clone(), announcer, works, metrics);

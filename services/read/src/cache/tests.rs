@@ -27,7 +27,7 @@ fn notice(store: Store, id: i64, version: i64) -> ChangeNotice {
 
 fn cache_of(bytes_max: u64, age_max: Duration) -> Cache {
     let cache = Cache::new(Bounds { bytes_max, age_max });
-    cache.hears(true);
+    Store::ALL.into_iter().for_each(|store| cache.hears(store, true));
     cache
 }
 
@@ -129,11 +129,13 @@ async fn a_flush_of_a_store_leaves_the_other() {
 async fn nothing_is_kept_or_served_while_nothing_is_heard() {
     let cache = cache();
     ask(&cache, 5, QUESTION, 0, answer(3, "a")).await;
-    cache.hears(false);
+    ask(&cache, 5, list(1), 0, answer(3, "list")).await;
+    cache.hears(Store::Meta, false);
     assert_eq!(ask(&cache, 5, QUESTION, 0, answer(3, "b")).await, "b");
     assert_eq!(ask(&cache, 5, QUESTION, 0, answer(3, "c")).await, "c");
+    assert_eq!(ask(&cache, 5, list(1), 0, answer(3, "-")).await, "list", "of the other store it is heard");
     cache.missed();
-    cache.hears(true);
+    cache.hears(Store::Meta, true);
     assert_eq!(ask(&cache, 5, QUESTION, 0, answer(3, "d")).await, "d");
 }
 

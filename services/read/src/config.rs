@@ -19,7 +19,7 @@ const REQUESTS_MAX: usize = 1024;
 const CACHE_MIB: u64 = 96;
 const CACHE_MIB_MAX: u64 = 64 * 1024;
 /// Oldest answer that is served: changes are heard of at once, so this is for what nobody thought of.
-const CACHE_AGE_MAX: Duration = Duration::from_secs(60);
+const CACHE_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// What the service was told.
 #[derive(Debug)]

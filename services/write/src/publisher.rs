@@ -105,7 +105,7 @@ async fn publish(
         }
         // Once more: a service may have ended after a commit and before it could say so.
         for LinkedEvent { event, .. } in &events {
-            announcer.announce(Store::Primary, event.product_id, event.version);
+            announcer.announce_once(Store::Primary, event.product_id, event.version);
         }
         offer(publisher, messages(epoch, &events), shutdown).await?;
         let offered = last_positions(&events);

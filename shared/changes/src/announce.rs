@@ -1,5 +1,6 @@
 //! Saying that products moved.
 
+use crate::memory::Memory;
 use crate::{CONNECT_PAUSE_MAX, CONNECT_PAUSE_MIN};
 use broker::{BrokerAddress, BrokerError, ChangeSender};
 use contract::{ChangeNotice, Origin, Store};
@@ -7,9 +8,9 @@ use domain::{ProductId, Version};
 use service::{Shutdown, log_chain};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -19,6 +20,8 @@ const WAITING_CHANGES_MAX: usize = 20_000;
 /// Changes in one notice at most.
 const NOTICE_CHANGES_MAX: usize = 500;
 
+/// Shortest time between two notices: the first after a rest goes at once, and what comes meanwhile goes together.
+const NOTICE_INTERVAL: Duration = Duration::from_millis(5);
 /// How often an announcer that has nothing to say shows that it is there.
 const SIGN_OF_LIFE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,8 @@ pub struct Announcer {
     changes: mpsc::Sender<Change>,
     /// Whether a change could not be taken, which receivers must learn.
     missed: Arc<AtomicBool>,
+    /// What was announced lately.
+    told: Arc<Mutex<Memory>>,
 }
 
 impl Announcer {
@@ -50,7 +55,24 @@ impl Announcer {
         self.take(Change { store, product_id, version, awaited: true });
     }
 
+    /// The same for somebody who cannot know whether it was announced before: not again, if it was.
+    pub fn announce_once(&self, store: Store, product_id: ProductId, version: Version) {
+        let told = self.told().version(store, product_id);
+        // What could not be announced is told by the gap that it leaves.
+        if told.is_none_or(|told| told < version) {
+            self.announce(store, product_id, version);
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Memory> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self, change: Change) {
+        let mut told = self.told();
+        told.forget(Instant::now());
+        told.note(change.store, change.product_id, change.version);
+        drop(told);
         if self.changes.try_send(change).is_err() {
             self.missed.store(true, Ordering::Relaxed);
         }
@@ -67,7 +89,8 @@ pub fn announcer(
 ) -> (impl Future<Output = ()> + Send + 'static, Announcer) {
     let (sender, changes) = mpsc::channel(WAITING_CHANGES_MAX);
     let missed = Arc::new(AtomicBool::new(false));
-    (run(broker, name, store, changes, missed.clone(), shutdown), Announcer { changes: sender, missed })
+    let announcer = Announcer { changes: sender, missed: missed.clone(), told: Arc::default() };
+    (run(broker, name, store, changes, missed, shutdown), announcer)
 }
 
 async fn run(
@@ -126,6 +149,7 @@ impl Sending<'_> {
                     for notice in notices(&mut together) {
                         self.notify(notice, awaited).await?;
                     }
+                    sleep(NOTICE_INTERVAL).await;
                 }
                 Err(_) => self.notify(sign_of_life(self.store), true).await?,
             }
@@ -172,6 +196,34 @@ fn notices(changes: &mut Vec<Change>) -> Vec<ChangeNotice> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_announced_is_not_announced_again_by_the_way() {
+        let (sender, mut changes) = mpsc::channel(10);
+        let announcer = Announcer { changes: sender, missed: Arc::default(), told: Arc::default() };
+        let product = ProductId::try_from(5).unwrap();
+        announcer.announce(Store::Primary, product, Version(3));
+        for (store, version) in
+            [(Store::Primary, 2), (Store::Primary, 3), (Store::Meta, 3), (Store::Primary, 4)]
+        {
+            announcer.announce_once(store, product, Version(version));
+        }
+        drop(announcer);
+        let told: Vec<_> =
+            std::iter::from_fn(|| changes.try_recv().ok()).map(|c| (c.store, c.version.0)).collect();
+        assert_eq!(told, [(Store::Primary, 3), (Store::Meta, 3), (Store::Primary, 4)]);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_is_noted() {
+        let (sender, _changes) = mpsc::channel(1);
+        let announcer = Announcer { changes: sender, missed: Arc::default(), told: Arc::default() };
+        let product = ProductId::try_from(5).unwrap();
+        announcer.announce(Store::Primary, product, Version(1));
+        assert!(!announcer.missed.load(Ordering::Relaxed));
+        announcer.announce(Store::Primary, product, Version(2));
+        assert!(announcer.missed.load(Ordering::Relaxed));
+    }
 
     #[test]
     fn of_several_versions_the_highest_is_told() {

@@ -34,15 +34,24 @@ impl Default for Memory {
 impl Memory {
     /// Takes in a notice that came `now`.
     pub fn hear(&mut self, notice: &ChangeNotice, now: Instant) {
+        self.forget(now);
+        for (product_id, version) in &notice.changes {
+            self.note(notice.store, *product_id, *version);
+        }
+    }
+
+    /// Forgets what is old.
+    pub(crate) fn forget(&mut self, now: Instant) {
         if now.duration_since(self.since) >= REMEMBERED || self.recent.len() >= REMEMBERED_PRODUCTS_MAX {
             self.older = mem::take(&mut self.recent);
             self.since = now;
             self.forgotten += 1;
         }
-        for (product_id, version) in &notice.changes {
-            let highest = self.recent.entry((notice.store, *product_id)).or_insert(*version);
-            *highest = (*version).max(*highest);
-        }
+    }
+
+    pub(crate) fn note(&mut self, store: Store, product_id: ProductId, version: Version) {
+        let highest = self.recent.entry((store, product_id)).or_insert(version);
+        *highest = version.max(*highest);
     }
 
     /// The highest version heard lately.

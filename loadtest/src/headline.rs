@@ -1,14 +1,22 @@
 //! `loadtest headline`: the load tests of the article that the project descends from, what bounds them, and writes, in
 //! one go on a stack of its own with imported data.
 
+use crate::drive::{Plan, drive};
 use crate::report::{self, HEAD, Measured};
 use crate::scenario::{Scenario, Setting};
 use crate::stack::Stack;
-use anyhow::{Context as _, Result};
+use crate::traffic::{Ids, Pages, Reads, Traffic};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Longest time for asking once for every product, and how often is looked whether that is done.
+const PASS_LIMIT: Duration = Duration::from_secs(600);
+const PASS_PIECE: Duration = Duration::from_secs(1);
 
 /// Arguments of `loadtest headline`.
 #[derive(Debug, clap::Args)]
@@ -45,6 +53,8 @@ struct Step {
     scenario: Scenario,
     rate: Option<f64>,
     asynchronously: bool,
+    /// Pages that were asked for of every product once, just before.
+    after_pass: Option<Pages>,
     /// What it is held against.
     ceiling: Option<Scenario>,
     /// What others said or showed of the same, as text.
@@ -52,11 +62,15 @@ struct Step {
 }
 
 const fn at(scenario: Scenario, rate: f64, others: &'static str) -> Step {
-    Step { scenario, rate: Some(rate), asynchronously: false, ceiling: None, others }
+    Step { scenario, rate: Some(rate), asynchronously: false, after_pass: None, ceiling: None, others }
 }
 
 const fn most(scenario: Scenario, ceiling: Option<Scenario>, others: &'static str) -> Step {
-    Step { scenario, rate: None, asynchronously: false, ceiling, others }
+    Step { scenario, rate: None, asynchronously: false, after_pass: None, ceiling, others }
+}
+
+const fn after_pass(pages: Pages, step: Step) -> Step {
+    Step { after_pass: Some(pages), ..step }
 }
 
 const fn as_soon_as_stored(step: Step) -> Step {
@@ -76,15 +90,21 @@ const STEPS: [Step; 14] = [
     at(Scenario::RandomList, 1000.0, "article: 8 ms on average"),
     at(Scenario::HotMeta, 10_000.0, "article: 3 ms on average, from NGINX's cache"),
     at(Scenario::HotList, 10_000.0, "article: 3 ms on average, from NGINX's cache"),
-    most(
-        Scenario::RandomMeta,
-        Some(Scenario::CeilingStatic),
-        "article's server here: 1,005/s; strongest other: 3,180/s",
+    after_pass(
+        Pages::Meta,
+        most(
+            Scenario::RandomMeta,
+            Some(Scenario::CeilingStatic),
+            "article's server here: 1,005/s; strongest other: 3,180/s",
+        ),
     ),
-    most(
-        Scenario::RandomList,
-        Some(Scenario::CeilingStatic),
-        "article's server here: 2,180/s; strongest other: 3,270/s",
+    after_pass(
+        Pages::List,
+        most(
+            Scenario::RandomList,
+            Some(Scenario::CeilingStatic),
+            "article's server here: 2,180/s; strongest other: 3,270/s",
+        ),
     ),
     most(Scenario::HotMeta, Some(Scenario::CeilingStatic), ""),
     most(Scenario::HotList, Some(Scenario::CeilingStatic), ""),
@@ -110,6 +130,9 @@ pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
             asynchronously: step.asynchronously,
             shown: false,
         };
+        if let Some(pages) = step.after_pass {
+            pass(&setting, pages).await?;
+        }
         let outcome = step.scenario.run(&setting).await?;
         let measured = Measured { scenario: step.scenario, setting, outcome };
         println!("{}", measured.line());
@@ -131,6 +154,25 @@ pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
     }
     if let Some(path) = &args.html {
         write(path, &report::page(&all)?)?;
+    }
+    Ok(())
+}
+
+/// Asks for a page of every product, so that readers that keep answers have what they can hold.
+async fn pass(setting: &Setting, pages: Pages) -> Result<()> {
+    let (picked, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    while picked.load(Ordering::Relaxed) < setting.products {
+        ensure!(began.elapsed() < PASS_LIMIT, "asking once for every product took more than {PASS_LIMIT:?}");
+        let traffic = Traffic::Reads(Reads { ids: Ids::InTurn(picked.clone(), setting.products), pages });
+        let plan = Plan {
+            front: setting.front,
+            connections: setting.connections,
+            rate: None,
+            time: PASS_PIECE,
+            grace: Duration::ZERO,
+            shown: false,
+        };
+        tokio::task::spawn_blocking(move || drive(plan, traffic)).await??;
     }
     Ok(())
 }

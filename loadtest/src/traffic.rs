@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng as _;
 use rand_distr::{Distribution as _, Zipf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Products of the hot scenarios: the original's load tests repeated so many ids.
 const HOT: u64 = 11;
@@ -39,7 +40,7 @@ pub(crate) enum Traffic {
 }
 
 /// Which products are read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Ids {
     /// 1 to so many, each as often.
     Uniform(u64),
@@ -47,6 +48,8 @@ pub(crate) enum Ids {
     Zipf(Zipf<f64>),
     /// A few, spread over 1 to so many.
     Hot(u64),
+    /// 1 to so many, one after the other; the counter says how many were picked.
+    InTurn(Arc<AtomicU64>, u64),
 }
 
 /// Which pages.
@@ -59,7 +62,7 @@ pub(crate) enum Pages {
 }
 
 /// Reads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reads {
     pub(crate) ids: Ids,
     pub(crate) pages: Pages,
@@ -99,6 +102,7 @@ impl Ids {
             )]
             Ids::Zipf(zipf) => zipf.sample(random) as u64,
             Ids::Hot(products) => 1 + below(random, HOT) * (products / HOT).max(1),
+            Ids::InTurn(picked, products) => 1 + picked.fetch_add(1, Ordering::Relaxed) % products.max(&1),
         }
     }
 }
@@ -133,7 +137,7 @@ impl Traffic {
                     return (request, Asked::OfPool(asked));
                 }
                 if below(random, 100) >= MIXED_CHECKED {
-                    return (Reads { ids: *ids, pages: Pages::Both }.next(random), Asked::Nothing);
+                    return (Reads { ids: ids.clone(), pages: Pages::Both }.next(random), Asked::Nothing);
                 }
                 let (request, asked) = pool.read(product, below(random, 2) == 0, below(random, 2) == 0);
                 (request, Asked::OfPool(asked))

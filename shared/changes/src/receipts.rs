@@ -25,8 +25,7 @@ pub(crate) struct Receipts {
 
 impl Receipts {
     pub(crate) fn new() -> Self {
-        let next = Receipt { reader: Uuid::now_v7(), taken_in: Vec::new() };
-        Receipts { next: Mutex::new(next), more: Notify::new() }
+        Receipts { next: Mutex::new(nothing_yet()), more: Notify::new() }
     }
 
     fn next(&self) -> MutexGuard<'_, Receipt> {
@@ -35,7 +34,7 @@ impl Receipts {
 
     /// Begins anew: as another reader, who has nothing of what was before.
     pub(crate) fn begin(&self) {
-        *self.next() = Receipt { reader: Uuid::now_v7(), taken_in: Vec::new() };
+        *self.next() = nothing_yet();
     }
 
     /// Notes that a notice was taken in for which a receipt is wanted.
@@ -52,7 +51,8 @@ impl Receipts {
             // Numbers come in order.
             last.insert(announcer, number);
         }
-        (!last.is_empty()).then(|| Receipt { reader: next.reader, taken_in: last.into_iter().collect() })
+        let taken_in: Vec<_> = last.into_iter().collect();
+        (!taken_in.is_empty()).then(|| Receipt { reader: next.reader, taken_in, leaves: false })
     }
 
     /// Sends receipts until told to stop.
@@ -67,6 +67,7 @@ impl Receipts {
                     match shutdown.unless_stopped(self.send(&sender)).await {
                         Some(failure) => failure,
                         None => {
+                            self.leave(&sender).await;
                             sender.close().await;
                             break;
                         }
@@ -76,6 +77,15 @@ impl Receipts {
             tracing::debug!(cause = log_chain(&failure), "receipts cannot be sent at the moment");
             shutdown.unless_stopped(sleep(pause)).await;
             pause = (pause * 2).min(CONNECT_PAUSE_MAX);
+        }
+    }
+
+    /// Says goodbye, so that nobody waits for this reader.
+    async fn leave(&self, sender: &ChangeSender) {
+        let goodbye = Receipt { reader: self.next().reader, taken_in: Vec::new(), leaves: true };
+        if let Ok(body) = goodbye.write() {
+            // Whoever does not hear of it stops waiting by itself.
+            let _ = sender.send_receipt(&body).await;
         }
     }
 
@@ -95,6 +105,11 @@ impl Receipts {
             sleep(RECEIPT_INTERVAL).await;
         }
     }
+}
+
+/// What a reader that has just begun has taken in.
+fn nothing_yet() -> Receipt {
+    Receipt { reader: Uuid::now_v7(), taken_in: Vec::new(), leaves: false }
 }
 
 #[cfg(test)]

@@ -46,6 +46,10 @@ impl Rounds {
 
     /// Takes in a receipt. Returns the notices that have been all the way round by now.
     pub(crate) fn receipt(&mut self, receipt: Receipt, now: Instant) -> Vec<ChangeNotice> {
+        if receipt.leaves {
+            self.readers.remove(&receipt.reader);
+            return self.round();
+        }
         if self.readers.len() >= READERS_MAX && !self.readers.contains_key(&receipt.reader) {
             return Vec::new();
         }
@@ -99,7 +103,7 @@ mod tests {
     }
 
     fn receipt(reader: Uuid, announcer: Uuid, number: u64) -> Receipt {
-        Receipt { reader, taken_in: vec![(announcer, number)] }
+        Receipt { reader, taken_in: vec![(announcer, number)], leaves: false }
     }
 
     #[test]
@@ -145,6 +149,17 @@ mod tests {
         let round = rounds.notice(notice(A, 3), later);
         assert_eq!(round, [notice(A, 2)], "READER has it, and OTHER is gone");
         assert_eq!(rounds.readers.len(), 1);
+    }
+
+    #[test]
+    fn a_reader_that_leaves_is_not_waited_for() {
+        let (mut rounds, now) = (Rounds::default(), Instant::now());
+        rounds.receipt(receipt(READER, A, 1), now);
+        rounds.receipt(receipt(OTHER, A, 1), now);
+        assert!(rounds.notice(notice(A, 2), now).is_empty());
+        assert!(rounds.receipt(receipt(READER, A, 2), now).is_empty());
+        let goodbye = Receipt { leaves: true, ..receipt(OTHER, A, 1) };
+        assert_eq!(rounds.receipt(goodbye, now), [notice(A, 2)]);
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub struct Receipt {
     pub reader: Uuid,
     /// Announcers, each with the number of the last of its notices.
     pub taken_in: Vec<(Uuid, u64)>,
+    /// Whether it is its last: the reader stops, and answers nothing from memory any more.
+    #[serde(default)]
+    pub leaves: bool,
 }
 
 impl Receipt {
@@ -110,7 +113,8 @@ mod tests {
 
     #[test]
     fn writes_and_reads_the_golden_receipt() {
-        let receipt = Receipt { reader: Uuid::from_u128(9), taken_in: vec![(Uuid::from_u128(7), 3)] };
+        let receipt =
+            Receipt { reader: Uuid::from_u128(9), taken_in: vec![(Uuid::from_u128(7), 3)], leaves: false };
         assert_eq!(String::from_utf8(receipt.write().unwrap()).unwrap(), GOLDEN_RECEIPT.trim_end());
         assert_eq!(Receipt::read(GOLDEN_RECEIPT.as_bytes()).unwrap(), receipt);
     }

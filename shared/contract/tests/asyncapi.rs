@@ -134,7 +134,7 @@ fn notices_and_receipts_have_the_documented_fields_and_stores() {
     let receipt: Value = serde_json::from_str(include_str!("../golden/receipt.json")).unwrap();
     let schema_of_receipts = at(&document, "/components/schemas/Receipt");
     assert_eq!(keys(&receipt), keys(&schema_of_receipts["properties"]));
-    assert_eq!(keys(&receipt), texts(&schema_of_receipts["required"]));
+    assert!(texts(&schema_of_receipts["required"]).is_subset(&keys(&receipt)));
     let stores = written.iter().map(|notice| notice["store"].as_str().unwrap()).collect();
     assert_eq!(texts(at(schema, "/properties/store/enum")), stores);
 }

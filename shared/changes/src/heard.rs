@@ -82,14 +82,7 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn product(id: i64) -> ProductId {
-        id.try_into().unwrap()
-    }
-
-    fn notice(id: i64, version: i64) -> ChangeNotice {
-        ChangeNotice { store: Store::Meta, changes: vec![(product(id), Version(version))], origin: None }
-    }
+    use crate::memory::tests::{notice, product};
 
     #[test]
     fn a_wait_ends_with_its_version_or_a_later_one() {

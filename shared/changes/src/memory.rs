@@ -72,14 +72,14 @@ impl Memory {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn product(id: i64) -> ProductId {
+    pub(crate) fn product(id: i64) -> ProductId {
         id.try_into().unwrap()
     }
 
-    fn notice(id: i64, version: i64) -> ChangeNotice {
+    pub(crate) fn notice(id: i64, version: i64) -> ChangeNotice {
         ChangeNotice { store: Store::Meta, changes: vec![(product(id), Version(version))], origin: None }
     }
 

@@ -72,17 +72,27 @@ pub(crate) struct Answer {
     pub(crate) link: Option<HeaderValue>,
     /// What to know about it.
     pub(crate) warning: Option<HeaderValue>,
-    /// Whether it may be given again; not when it came another way than usual.
-    pub(crate) lasting: bool,
+    pub(crate) source: Source,
+}
+
+/// What an answer was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The primary.
+    Primary,
+    /// A generation of meta.
+    Generation(i32),
+    /// The primary, standing in for meta in this one answer: it is not given again.
+    StandIn,
 }
 
 impl Answer {
     /// Makes an answer of its body.
-    pub(crate) fn new(version: Version, body: Vec<u8>) -> Self {
+    pub(crate) fn new(source: Source, version: Version, body: Vec<u8>) -> Self {
         let tag = service::entity_tag(&body);
         // As long as its text, not as its buffer: it may stay for a while.
         let body = Bytes::from(body.into_boxed_slice());
-        Answer { version, body, tag, link: None, warning: None, lasting: true }
+        Answer { version, body, tag, link: None, warning: None, source }
     }
 
     /// As it is sent.
@@ -127,6 +137,9 @@ impl Weighter<Key, Arc<Entry>> for Bytewise {
 #[derive(Debug, Default)]
 struct Heard {
     memory: Memory,
+    /// The generation that answers, by whoever saw it last. Seeing it by the clock alone would miss one that answered
+    /// for less than a look's interval.
+    generation: Option<i32>,
     /// How often everything of a store was thrown away, or of both.
     flushes: u64,
 }
@@ -215,7 +228,7 @@ impl Cache {
         }
         let begun = self.is_on(store).then(|| self.begin());
         let answer = load().await?;
-        if let Some(begun) = begun.filter(|_| answer.lasting) {
+        if let Some(begun) = begun {
             self.keep(begun, product_id, question, answer.clone());
         }
         drop(turn);
@@ -237,7 +250,12 @@ impl Cache {
 
     /// Keeps an answer, unless it may be old by now.
     fn keep(&self, begun: Begun, product_id: ProductId, question: Question, answer: Answer) {
-        let heard = self.heard();
+        let mut heard = self.heard();
+        match answer.source {
+            Source::Primary => {}
+            Source::Generation(generation) => self.see_generation(&mut heard, generation),
+            Source::StandIn => return,
+        }
         let store = question.store();
         let sure =
             self.is_on(store) && heard.flushes == begun.flushes && heard.memory.goes_back_to(begun.moment);
@@ -263,7 +281,21 @@ impl Cache {
 
     /// Throws away what is kept of a store.
     pub(crate) fn flush(&self, store: Store) {
-        let mut heard = self.heard();
+        self.throw_away(&mut self.heard(), store);
+    }
+
+    /// Throws away the metas that are of another generation.
+    pub(crate) fn generation_answers(&self, generation: i32) {
+        self.see_generation(&mut self.heard(), generation);
+    }
+
+    fn see_generation(&self, heard: &mut Heard, generation: i32) {
+        if heard.generation.replace(generation).is_some_and(|before| before != generation) {
+            self.throw_away(heard, Store::Meta);
+        }
+    }
+
+    fn throw_away(&self, heard: &mut Heard, store: Store) {
         heard.flushes += 1;
         self.entries.retain(|(of, _), _| *of != store);
     }

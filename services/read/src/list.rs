@@ -1,7 +1,7 @@
 //! Which reviews a product has.
 
 use crate::api::{List1, List2, PageQuery, ProductPath, ProductQuery};
-use crate::cache::{Answer, Question};
+use crate::cache::{Answer, Question, Source};
 use crate::consistency::Tokens;
 use crate::pages::{self, Paging};
 use crate::query::Query;
@@ -82,7 +82,7 @@ async fn answer(
         let reviews = &listed.reviews;
         let body =
             list_body(&ListAnswer { family, product_id, page, offset, count, total: listed.total, reviews })?;
-        let mut answer = Answer::new(listed.version, body);
+        let mut answer = Answer::new(Source::Primary, listed.version, body);
         if let Some(place) = listed.next {
             let after = pages::After { product_id, place, offset: offset.saturating_add(count) };
             let next = pages::next_link(read, family, &wanted, &after).await?;

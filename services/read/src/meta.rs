@@ -1,7 +1,7 @@
 //! What a product's reviews add up to, and those of many.
 
 use crate::api::{Meta1, MetaOrMetas, ProductPath, ProductsQuery};
-use crate::cache::{Answer, Question};
+use crate::cache::{Answer, Question, Source};
 use crate::consistency::Tokens;
 use crate::metas::{NO_GENERATION, metas};
 use crate::query::Query;
@@ -70,10 +70,11 @@ async fn one(
         let found = metas(read, &[product_id], &tokens, &needs).await?;
         let MetaAnswer { generation, meta, parked } =
             found.into_iter().next().ok_or_else(Problem::internal)?;
-        let mut answer = Answer::new(meta.version, meta_body(family, product_id, &meta)?);
-        answer.warning = parked.then_some(PARKED);
         // The primary stands in for meta only for who brings a token.
-        answer.lasting = generation != NO_GENERATION;
+        let source =
+            if generation == NO_GENERATION { Source::StandIn } else { Source::Generation(generation) };
+        let mut answer = Answer::new(source, meta.version, meta_body(family, product_id, &meta)?);
+        answer.warning = parked.then_some(PARKED);
         Ok::<_, HttpProblem>(answer)
     };
     let answer = read.cache.answer(product_id, Question::Meta(family), needs.of(product_id), load).await?;

@@ -14,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks until told to stop, and throws away what is of before.
 pub(crate) async fn watch(primary: PgPool, meta: PgPool, cache: Arc<Cache>, shutdown: Shutdown) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
-    let (mut log, mut projection) = (None, None);
+    let (mut log, mut mended) = (None, None);
     while shutdown.unless_stopped(looks.tick()).await.is_some() {
         let look = async { tokio::join!(primary::log_epoch(&primary), meta::answers_of(&meta)) };
         let Some((epoch, answers)) = shutdown.unless_stopped(look).await else { break };
@@ -24,10 +24,11 @@ pub(crate) async fn watch(primary: PgPool, meta: PgPool, cache: Arc<Cache>, shut
         {
             cache.flush(Store::Primary);
         }
-        if let Ok(answers) = answers
-            && projection.replace(answers) != Some(answers)
-        {
-            cache.flush(Store::Meta);
+        if let Ok(Some(answers)) = answers {
+            cache.generation_answers(answers.generation);
+            if mended.replace(answers.mended) != Some(answers.mended) {
+                cache.flush(Store::Meta);
+            }
         }
     }
 }

@@ -18,8 +18,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A pooled connection is replaced at this age: servers behind an address may change, and a
 /// connection's caches grow.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
-/// A connection that rested longer is asked whether it still lives before it is used.
-const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// A connection that rested longer is asked whether it still lives before it is used. No server is away and back within it.
+const PING_AFTER_IDLE: Duration = Duration::from_millis(100);
 /// How often a statement that only reads is tried on another connection: more than a reader's pool has.
 const LOST_RETRIES_MAX: u32 = 10;
 /// How often a statement is tried again after a deadlock or a serialization failure.

@@ -27,6 +27,9 @@ const EVENTS_UNDER_WAY: i64 = 20;
 /// How long a store is away.
 const AWAY: Duration = Duration::from_secs(60);
 
+/// Metas of products that no load writes to.
+const METAS_IN_MEMORY: [&str; 2] = ["/reviews/760/meta", "/reviews/meta?product_id=761"];
+
 /// A stack and everything that its load was told.
 #[derive(Debug)]
 pub(crate) struct BadDays<'a> {
@@ -111,9 +114,15 @@ impl<'a> BadDays<'a> {
     /// Meta away for a minute.
     pub(crate) fn meta_away(&self) {
         self.under_load("meta away", |load| {
+            let front = self.stack.front;
+            let in_memory = METAS_IN_MEMORY.map(|target| (target, front.get(target).text()));
             self.stack.run("stop", &["meta"]);
             let begun = Instant::now();
-            without_meta(self.stack.front, load);
+            for (target, before) in in_memory {
+                let answer = front.get(target);
+                assert_eq!((answer.status, answer.text()), (200, before), "{target}: its reader has it in memory");
+            }
+            without_meta(front, load);
             while begun.elapsed() < AWAY {
                 pause();
             }

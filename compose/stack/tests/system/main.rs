@@ -41,7 +41,7 @@ use wait::check;
 #[test]
 fn a_first_day() {
     let stack = Stack::prepare("first-day");
-    check("the first `up`, with the sample", || stack.up());
+    let first_up = check("the first `up`, with the sample", || stack.up());
     let front = stack.front;
     let primary = Database::primary(&stack);
 
@@ -71,7 +71,7 @@ fn a_first_day() {
     check("roles", || operating::roles_may_only_what_their_service_does(&stack));
     check("`up` twice", || operating::up_twice_is_harmless(&stack));
     check("settings", || operating::settings_are_remembered(&stack));
-    check("`down` and `up`", || operating::data_survive_down_and_up(&stack));
+    check("`down` and `up`", || operating::data_survive_down_and_up(&stack, first_up));
     check("`restart` of each", || operating::each_process_can_be_restarted(&stack));
 }
 

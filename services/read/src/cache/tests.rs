@@ -16,8 +16,12 @@ fn list(page: i64) -> Question {
     Question::List { family: Family::One, sort: Sort::Newest, page, count: 5, ratings: 0, total: false }
 }
 
+fn answer_from(source: Source, version: i64, body: &str) -> Answer {
+    Answer::new(source, Version(version), body.as_bytes().to_vec())
+}
+
 fn answer(version: i64, body: &str) -> Answer {
-    Answer::new(Version(version), body.as_bytes().to_vec())
+    answer_from(Source::Generation(1), version, body)
 }
 
 fn notice(store: Store, id: i64, version: i64) -> ChangeNotice {
@@ -126,6 +130,23 @@ async fn a_flush_of_a_store_leaves_the_other() {
 }
 
 #[tokio::test]
+async fn a_generation_that_answered_for_a_moment_leaves_nothing() {
+    let cache = cache();
+    cache.generation_answers(1);
+    // Product 5 is asked between a swap and the swap back, both between two looks at who answers.
+    let swapped = answer_from(Source::Generation(2), 3, "of 2");
+    ask(&cache, 6, QUESTION, 0, answer(3, "of 1")).await;
+    assert_eq!(ask(&cache, 5, QUESTION, 0, swapped.clone()).await, "of 2");
+    let of_6 = answer_from(Source::Generation(2), 3, "of 2");
+    assert_eq!(ask(&cache, 6, QUESTION, 0, of_6).await, "of 2", "who answers is known by what was read");
+    assert_eq!(ask(&cache, 5, QUESTION, 0, swapped).await, "of 2");
+    cache.generation_answers(1);
+    assert_eq!(ask(&cache, 5, QUESTION, 0, answer(3, "of 1")).await, "of 1");
+    cache.generation_answers(1);
+    assert_eq!(ask(&cache, 5, QUESTION, 0, answer(3, "-")).await, "of 1", "nothing has changed since");
+}
+
+#[tokio::test]
 async fn nothing_is_kept_or_served_while_nothing_is_heard() {
     let cache = cache();
     ask(&cache, 5, QUESTION, 0, answer(3, "a")).await;
@@ -149,7 +170,7 @@ async fn nothing_is_served_past_its_age() {
 #[tokio::test]
 async fn what_is_for_one_request_is_not_kept() {
     let cache = cache();
-    let once = Answer { lasting: false, ..answer(3, "once") };
+    let once = answer_from(Source::StandIn, 3, "once");
     assert_eq!(ask(&cache, 5, QUESTION, 0, once).await, "once");
     assert_eq!(ask(&cache, 5, QUESTION, 0, answer(3, "usual")).await, "usual");
 }

@@ -35,6 +35,8 @@ pub(crate) fn tags_follow_the_answers(front: Front, meta: &Database) {
         }
         drop(stop);
     });
+    // When this one is shown, so are all votes before it: from here on the product stands still.
+    front.posted(&format!("/reviews/{PRODUCT}"), &review(4, "The last one."));
     for path in [&list, &meta_path] {
         let answer = front.get(path);
         let again = asked(path, &tag(&answer));
@@ -56,10 +58,24 @@ pub(crate) fn tags_follow_the_answers(front: Front, meta: &Database) {
         if after.status == 200 { Ok(()) } else { Err(after.status.to_string()) }
     });
     let after = front.get(&meta_path);
-    meta.rows(&format!("UPDATE active_generation SET generation = {active}"));
+    let building = meta.number("SELECT generation FROM active_generation");
+    let swap_to = |generation: i64| {
+        meta.rows(&format!("UPDATE active_generation SET generation = {generation}"));
+    };
+    swap_to(active);
     until("the same answer as before has the same tag", SWAP_SEEN_LIMIT, || {
         let again = asked(&meta_path, &tag(&before));
         if again.status == 304 { Ok(()) } else { Err(again.status.to_string()) }
     });
     assert_eq!(asked(&meta_path, &tag(&after)).status, 200);
+
+    // There and back between two looks of the readers: what was asked for the first time meanwhile is not kept.
+    let first_asked = format!("/reviews/meta?product_id={PRODUCT}");
+    swap_to(building);
+    let meanwhile = front.get(&first_asked);
+    swap_to(active);
+    until("what another generation said for a moment is forgotten", SWAP_SEEN_LIMIT, || {
+        let again = asked(&first_asked, &tag(&meanwhile));
+        if again.status == 200 { Ok(()) } else { Err(again.status.to_string()) }
+    });
 }

@@ -78,7 +78,9 @@ async fn active(
     shutdown: &Shutdown,
 ) -> Result<(), sqlx::Error> {
     let sequenced = Notify::new();
-    let publisher_connection = in_time(STATEMENT_TIMEOUT, primary.connect()).await?;
+    // What the publisher stores is a hint, and may be lost in a crash: no commit of it waits for the disk.
+    let publisher_options = primary.clone().options([("synchronous_commit", "off")]);
+    let publisher_connection = in_time(STATEMENT_TIMEOUT, publisher_options.connect()).await?;
     tokio::try_join!(
         sequencer::run(lead, written, &sequenced, shutdown),
         publisher::run(publisher_connection, broker, announcer, &sequenced, shutdown),

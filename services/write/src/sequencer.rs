@@ -9,8 +9,13 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 /// Pause between two rounds while there is something to do: events that come meanwhile share a
-/// statement and a commit.
-const BUSY_TICK: Duration = Duration::from_millis(10);
+/// statement, a commit, a message and a batch of the projector.
+const BUSY_TICK_MIN: Duration = Duration::from_millis(10);
+/// Longest such pause.
+const BUSY_TICK_MAX: Duration = Duration::from_millis(50);
+/// The pause in times of what the round took: where rounds take long since the machine is busy, fewer and larger ones
+/// leave more of it for what it is busy with.
+const PAUSE_TO_ROUND: u32 = 2;
 /// Longest pause when this process wrote nothing: what other write services commit waits this long.
 const IDLE_TICK: Duration = Duration::from_millis(100);
 /// How often the canary beats, however little there is to do.
@@ -26,6 +31,7 @@ pub(crate) async fn run(
 ) -> Result<(), sqlx::Error> {
     let mut beaten: Option<Instant> = None;
     while !shutdown.is_stopped() {
+        let begun = Instant::now();
         let heads = in_time(STATEMENT_TIMEOUT, primary::sequence_events(&mut connection)).await?;
         if beaten.is_none_or(|at| at.elapsed() >= BEAT_INTERVAL) {
             in_time(STATEMENT_TIMEOUT, primary::beat(&mut connection)).await?;
@@ -36,7 +42,8 @@ pub(crate) async fn run(
             let _ = shutdown.unless_stopped(next).await;
         } else {
             sequenced.notify_one();
-            let _ = shutdown.unless_stopped(sleep(BUSY_TICK)).await;
+            let pause = (begun.elapsed() * PAUSE_TO_ROUND).clamp(BUSY_TICK_MIN, BUSY_TICK_MAX);
+            let _ = shutdown.unless_stopped(sleep(pause)).await;
         }
     }
     connection.close().await

@@ -21,7 +21,7 @@ const WAITING_CHANGES_MAX: usize = 20_000;
 const NOTICE_CHANGES_MAX: usize = 500;
 
 /// Shortest time between two notices: the first after a rest goes at once, and what comes meanwhile goes together.
-const NOTICE_INTERVAL: Duration = Duration::from_millis(5);
+const NOTICE_INTERVAL: Duration = Duration::from_millis(10);
 /// How often an announcer that has nothing to say shows that it is there.
 const SIGN_OF_LIFE_INTERVAL: Duration = Duration::from_secs(1);
 

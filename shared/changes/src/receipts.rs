@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// Shortest time between two receipts: the first after a rest goes at once, and a writer with a hundred commands a
 /// second gets no more messages than one with thousands.
-const RECEIPT_INTERVAL: Duration = Duration::from_millis(10);
+const RECEIPT_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Receipts to be sent: one for what came in while the one before was on its way.
 #[derive(Debug)]

@@ -34,7 +34,8 @@ pub async fn unpublished_events(
         JOIN log_head h USING (part)
         LEFT JOIN event_log b ON b.part = p.part AND b.pos = p.published
         CROSS JOIN LATERAL (SELECT * FROM event_log l WHERE l.part = p.part AND l.pos > p.published
-                            ORDER BY l.pos LIMIT $1) e
+                            -- A limit that the planner cannot know: it would plan anew for each one it knows.
+                            ORDER BY l.pos LIMIT (SELECT $1::bigint)) e
         WHERE h.head > p.published
         ORDER BY e.part, e.pos"#,
         part_events_max,

@@ -1,7 +1,7 @@
 //! `loadtest headline`: the load tests of the article that the project descends from, what bounds them, and writes, in
 //! one go on a stack of its own with imported data.
 
-use crate::drive::{Plan, drive};
+use crate::drive::{Outcome, Plan, drive};
 use crate::report::{self, HEAD, Measured};
 use crate::scenario::{Scenario, Setting};
 use crate::stack::Stack;
@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// Longest time for asking once for every product, and how often is looked whether that is done.
 const PASS_LIMIT: Duration = Duration::from_secs(600);
 const PASS_PIECE: Duration = Duration::from_secs(1);
+/// Pieces of a measurement that is held against a ceiling, each with a piece of the ceiling's right after it: a machine
+/// that others use as well changes its speed within minutes, and less within seconds.
+const PAIRS: u32 = 7;
 
 /// Arguments of `loadtest headline`.
 #[derive(Debug, clap::Args)]
@@ -118,7 +121,7 @@ const STEPS: [Step; 14] = [
 pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
     let stack = Stack::up(&args.data, args.port)?;
     import(&stack, args).await?;
-    let mut all: Vec<Measured> = Vec::new();
+    let mut all: Vec<Compared> = Vec::new();
     println!("{HEAD}");
     for step in STEPS {
         let setting = Setting {
@@ -133,29 +136,45 @@ pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
         if let Some(pages) = step.after_pass {
             pass(&setting, pages).await?;
         }
-        let outcome = step.scenario.run(&setting).await?;
+        let (outcome, ratios) = match step.ceiling {
+            Some(ceiling) => in_pairs(step.scenario, ceiling, &setting).await?,
+            None => (step.scenario.run(&setting).await?, Vec::new()),
+        };
         let measured = Measured { scenario: step.scenario, setting, outcome };
         println!("{}", measured.line());
         for (kind, count) in measured.outcome.errors_by_kind() {
             eprintln!("{}: {count} errors: {kind}", measured.name());
         }
-        all.push(measured);
+        all.push(Compared { measured, step, ratios });
     }
     println!("\n| scenario | ours | of its ceiling | others |\n|---|---|---|---|");
-    let compared: Vec<Compared<'_>> =
-        all.iter().zip(STEPS).map(|(measured, step)| compare(measured, step, &all)).collect();
-    for compared in &compared {
+    for compared in &all {
         println!("{}", compared.line());
     }
     if let Some(path) = &args.json {
-        let results: Vec<Value> = compared.iter().map(Compared::json).collect();
+        let results: Vec<Value> = all.iter().map(Compared::json).collect();
         let json = json!({ "products": args.products, "reviews": args.reviews, "results": results });
         write(path, &format!("{json:#}\n"))?;
     }
     if let Some(path) = &args.html {
-        write(path, &report::page(&all)?)?;
+        write(path, &report::page(&all.into_iter().map(|compared| compared.measured).collect::<Vec<_>>())?)?;
     }
     Ok(())
+}
+
+/// Measures in turns with the ceiling. Returns what came of the scenario, and its rate in times of the ceiling's, pair by
+/// pair in ascending order.
+async fn in_pairs(scenario: Scenario, ceiling: Scenario, setting: &Setting) -> Result<(Outcome, Vec<f64>)> {
+    let setting = Setting { time: (setting.time / PAIRS).max(Duration::from_secs(1)), ..setting.clone() };
+    let (mut all, mut ratios) = (Outcome::default(), Vec::new());
+    for _ in 0..PAIRS {
+        let outcome = scenario.run(&setting).await?;
+        let most = ceiling.run(&setting).await?;
+        all.append(&outcome)?;
+        ratios.push(outcome.rate() / most.rate());
+    }
+    ratios.sort_by(f64::total_cmp);
+    Ok((all, ratios))
 }
 
 /// Asks for a page of every product, so that readers that keep answers have what they can hold.
@@ -196,21 +215,19 @@ async fn import(stack: &Stack, args: &HeadlineArgs) -> Result<()> {
 
 /// A measurement beside what it is held against.
 #[derive(Debug)]
-struct Compared<'a> {
-    measured: &'a Measured,
-    ceiling: Option<(Scenario, f64)>,
-    others: &'static str,
+struct Compared {
+    measured: Measured,
+    step: Step,
+    /// Its rate in times of the ceiling's, ascending.
+    ratios: Vec<f64>,
 }
 
-fn compare<'a>(measured: &'a Measured, step: Step, all: &[Measured]) -> Compared<'a> {
-    let most =
-        |scenario| all.iter().find(|other| other.scenario == scenario).map(|other| other.outcome.rate());
-    let ceiling =
-        step.ceiling.and_then(|scenario| Some((scenario, measured.outcome.rate() / most(scenario)?)));
-    Compared { measured, ceiling, others: step.others }
-}
+impl Compared {
+    /// The ceiling, and the median of the ratios to it.
+    fn of_ceiling(&self) -> Option<(Scenario, f64)> {
+        Some((self.step.ceiling?, *self.ratios.get(self.ratios.len() / 2)?))
+    }
 
-impl Compared<'_> {
     fn line(&self) -> String {
         let outcome = &self.measured.outcome;
         let ours = match self.measured.setting.rate {
@@ -223,20 +240,21 @@ impl Compared<'_> {
             ),
         };
         let rate = self.measured.setting.rate.map(|rate| format!(" at {rate:.0}/s")).unwrap_or_default();
-        let ceiling = self.ceiling.map(|(scenario, ratio)| format!("{ratio:.2} of {}", scenario.name()));
+        let ceiling = self.of_ceiling().map(|(scenario, ratio)| format!("{ratio:.2} of {}", scenario.name()));
         format!(
             "| {}{rate} | {ours} | {} | {} |",
             self.measured.name(),
             ceiling.unwrap_or_default(),
-            self.others
+            self.step.others
         )
     }
 
     fn json(&self) -> Value {
         let mut json = self.measured.json();
-        if let Some((scenario, ratio)) = self.ceiling {
+        if let Some((scenario, ratio)) = self.of_ceiling() {
             json["ceiling"] = scenario.name().into();
             json["ratio"] = ratio.into();
+            json["ratios"] = self.ratios.clone().into();
         }
         json
     }

@@ -92,6 +92,13 @@ impl Outcome {
         let _ = self.all.add(counts);
     }
 
+    /// Adds a run of the same under the same setting.
+    pub(crate) fn append(&mut self, other: &Outcome) -> Result<()> {
+        self.elapsed += other.elapsed;
+        self.seconds.extend_from_slice(&other.seconds);
+        self.all.add(&other.all)
+    }
+
     /// Counts requests that were due, and for which no connection was free in time.
     pub(super) fn never_sent(&mut self, count: u64) {
         if count > 0 {

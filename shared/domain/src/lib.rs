@@ -10,6 +10,7 @@ mod new_review;
 mod posted_json;
 mod product_meta;
 mod projection;
+mod shown;
 mod values;
 mod why_not;
 
@@ -27,4 +28,5 @@ pub use new_review::{
 };
 pub use product_meta::{Applied, CannotApply, CharacteristicMeta, ProductMeta, apply};
 pub use projection::{Apply, PROJECTION_VERSION, PROJECTION_VERSIONS, projection};
+pub use shown::shortened;
 pub use values::Values;

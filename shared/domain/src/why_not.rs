@@ -1,10 +1,7 @@
 //! What is wrong with a payload, in words for people: which field, what it is, and what it may be.
 
-use crate::{ID_MAX, Rating};
+use crate::{ID_MAX, Rating, shortened};
 use serde_json::{Map, Value};
-
-/// Longest value that is shown whole.
-const SHOWN_CHARS_MAX: usize = 40;
 
 /// A field of a payload.
 pub(crate) struct Field {
@@ -101,11 +98,6 @@ fn is_stars(value: &Value) -> bool {
     value.as_i64().is_some_and(|stars| Rating::try_from(stars).is_ok())
 }
 
-/// A value, as far as it is short.
 fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(SHOWN_CHARS_MAX) {
-        None => text,
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
+    shortened(&value.to_string()).into_owned()
 }

@@ -54,7 +54,8 @@ pub fn tagged_representation(content_type: &'static str, body: Bytes, tag: Heade
 pub fn with_representations<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     let pays = SizeAbove::new(COMPRESSED_BYTES_MIN).and(DefaultPredicate::new());
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(pays);
-    router.layer(compression).layer(from_fn(revalidate))
+    // In one: each layer of its own costs every request a copy of all that is below it.
+    router.layer((from_fn(revalidate), compression))
 }
 
 async fn revalidate(mut request: Request, next: Next) -> Response {

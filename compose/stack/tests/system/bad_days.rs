@@ -120,7 +120,11 @@ impl<'a> BadDays<'a> {
             let begun = Instant::now();
             for (target, before) in in_memory {
                 let answer = front.get(target);
-                assert_eq!((answer.status, answer.text()), (200, before), "{target}: its reader has it in memory");
+                assert_eq!(
+                    (answer.status, answer.text()),
+                    (200, before),
+                    "{target}: its reader has it in memory"
+                );
             }
             without_meta(front, load);
             while begun.elapsed() < AWAY {

@@ -1,11 +1,9 @@
 //! Reading one field. All that can be taken is taken; the error is a reason for a person.
 
 use chrono::{DateTime, Datelike as _, NaiveDate, TimeZone as _, Utc};
-use domain::{IdInvalid, lenient_integer};
+use domain::{IdInvalid, lenient_integer, shortened};
 use primary::import::IMPORT_ID_MAX;
 
-/// A value is repeated in a reason up to this many characters.
-const SHOWN_CHARS_MAX: usize = 40;
 /// Highest number of helpful votes: the database counts on from it.
 const HELPFULNESS_MAX: i64 = 2_147_483_646;
 
@@ -137,9 +135,7 @@ fn integer(field: &[u8]) -> Option<i64> {
 }
 
 fn shown(field: &[u8]) -> String {
-    let text = String::from_utf8_lossy(field);
-    let cut: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-    if cut.len() < text.len() { format!("{cut:?}...") } else { format!("{cut:?}") }
+    format!("{:?}", shortened(&String::from_utf8_lossy(field)))
 }
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
 //! What fields a body may have, and what is wrong with one, in words for people.
 
-use domain::ID_MAX;
+use domain::{ID_MAX, shortened};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-
-/// Longest value that is repeated whole.
-const SHOWN_CHARS_MAX: usize = 40;
 
 /// A body, with all fields that it may have.
 pub(crate) trait Asked: DeserializeOwned {
@@ -148,13 +145,8 @@ fn listed(words: &[&str], last: &str) -> String {
     }
 }
 
-/// A value as JSON, as far as it is short.
 fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(SHOWN_CHARS_MAX) {
-        None => text,
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
+    shortened(&value.to_string()).into_owned()
 }
 
 #[cfg(test)]

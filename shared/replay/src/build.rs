@@ -60,6 +60,8 @@ pub(crate) async fn build(job: &Arc<Build>, parts: &[Part]) -> Result<Duration, 
     }
     for group in groups {
         let shards = fold_log(job, group, count).await?;
+        // Before the store as well: whoever ends this just after it leaves events, which took their time.
+        note(job, began).await?;
         store_shards(job, shards).await?;
         note(job, began).await?;
     }
@@ -97,6 +99,7 @@ async fn add_groups_up(
         let Some(parts) = next else { return Ok(()) };
         let began = Instant::now();
         let (added_up, folding, checkpoints) = add_up(&job, &mut primary, &parts).await?;
+        note(&job, begun).await?;
         store(&job, &mut meta, &added_up, &folding, &checkpoints).await?;
         let events: i64 = parts.iter().map(|part| job.targets[part.index()].0).sum();
         job.progress.add(events.unsigned_abs());

@@ -21,8 +21,8 @@ pub enum ReplayError {
     /// Positions are missing in the log.
     #[error(
         "the log has no event at position {pos} of part {part}, though its head is past it: restore the primary, or \
-         rebuild from the reviews (`reviewsctl replay --source snapshot`, then `reviewsctl generations prune`, as nothing \
-         brings the one before past the hole)"
+         end this replay (`reviewsctl replay cancel`) and rebuild from the reviews (`reviewsctl replay --source snapshot`, \
+         then `reviewsctl generations prune`, as nothing brings the one before past the hole)"
     )]
     LogBroken {
         /// The part.

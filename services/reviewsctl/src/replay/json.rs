@@ -47,10 +47,13 @@ impl ReplayedJson {
     }
 }
 
-/// Events built in a second.
+/// Events built in a second; 0 when no time is known.
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
 pub(super) fn rate(replayed: &Replayed) -> f64 {
-    replayed.events as f64 / replayed.building.as_secs_f64().max(f64::EPSILON)
+    match replayed.building.as_secs_f64() {
+        0.0 => 0.0,
+        seconds => replayed.events as f64 / seconds,
+    }
 }
 
 /// What rebuilding a product came to.

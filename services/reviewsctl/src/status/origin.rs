@@ -4,6 +4,10 @@ use domain::{Epoch, EventId, Position};
 use meta::Checkpoint;
 use primary::{LogRange, PartStatus, Pulled};
 
+/// Events after a checkpoint that are looked through for a hole. The projector folds a range as one, so that one further
+/// on holds up what is before it.
+const EVENTS_MAX: i64 = 200;
+
 /// What comparing checkpoints with the log came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -11,13 +15,13 @@ pub(super) enum Origin {
     SameLog,
     /// It has not: where, and what it has.
     OtherLog(String),
-    /// It has, but nothing after it, though its head is past it.
+    /// It has, but has a hole after it, though its head is past it.
     LogBroken(String),
 }
 
-/// What has to be read of the log for it: of each part the event at the checkpoint and the one after it.
+/// What has to be read of the log for it: of each part the event at the checkpoint and those after it.
 pub(super) fn ranges(checkpoints: &[Checkpoint]) -> Vec<LogRange> {
-    checkpoints.iter().map(|c| LogRange { part: c.part, after: c.pos, events_max: 1 }).collect()
+    checkpoints.iter().map(|c| LogRange { part: c.part, after: c.pos, events_max: EVENTS_MAX }).collect()
 }
 
 /// Compares. The heads must have been read before the ranges.
@@ -31,9 +35,9 @@ pub(super) fn compare(checkpoints: &[Checkpoint], heads: &[PartStatus], log: &Pu
                 "part {part} stands at position {pos}, {ours}, where the log has {theirs}"
             ));
         }
-        let goes_on = log.events.iter().any(|e| e.part == part && e.pos == pos.next());
-        if !goes_on && heads.iter().any(|h| h.part == part && h.head > pos) {
-            let missing = pos.next();
+        let head = heads.iter().find(|h| h.part == part).map_or(pos, |h| h.head);
+        let found = log.events.iter().filter(|e| e.part == part).map(|e| e.pos);
+        if let Some(missing) = hole(pos, head, found.collect()) {
             return Origin::LogBroken(format!(
                 "the log has no event at position {missing} of part {part}, though its head is past it"
             ));
@@ -42,9 +46,40 @@ pub(super) fn compare(checkpoints: &[Checkpoint], heads: &[PartStatus], log: &Pu
     Origin::SameLog
 }
 
+/// The first position that is missing among those found after `pos`, as far as was looked.
+fn hole(pos: Position, head: Position, mut found: Vec<Position>) -> Option<Position> {
+    found.sort_unstable();
+    let looked_to = head.0.min(pos.0.saturating_add(EVENTS_MAX));
+    (pos.0 + 1..=looked_to)
+        .map(Position)
+        .zip(found.into_iter().map(Some).chain(std::iter::repeat(None)))
+        .find_map(|(expected, there)| (there != Some(expected)).then_some(expected))
+}
+
 fn event(id: Option<EventId>, epoch: Epoch) -> String {
     match id {
         Some(id) => format!("event {id} of log {epoch}"),
         None => format!("no event of log {epoch}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_is_found_wherever_the_projector_would_run_into_it() {
+        let hole = |pos: i64, head: i64, found: &[i64]| {
+            let found = found.iter().rev().copied().map(Position).collect();
+            hole(Position(pos), Position(head), found).map(|missing| missing.0)
+        };
+        assert_eq!(hole(5, 5, &[]), None, "nothing comes after it");
+        assert_eq!(hole(5, 5, &[6, 7]), None, "what came after the head was read");
+        assert_eq!(hole(5, 7, &[6, 7]), None);
+        assert_eq!(hole(5, 7, &[7]), Some(6));
+        assert_eq!(hole(5, 8, &[6, 8]), Some(7));
+        assert_eq!(hole(5, 8, &[6, 7]), Some(8));
+        let all: Vec<i64> = (6..6 + EVENTS_MAX).collect();
+        assert_eq!(hole(5, 10_000, &all), None, "further than was looked");
     }
 }

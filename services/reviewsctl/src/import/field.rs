@@ -226,6 +226,6 @@ mod tests {
     #[test]
     fn a_reason_repeats_only_the_beginning_of_a_value() {
         let refused = truth("recommend", "x".repeat(50).as_bytes()).unwrap_err();
-        assert_eq!(refused, format!("recommend \"{}\"... is neither true nor false", "x".repeat(40)));
+        assert_eq!(refused, format!("recommend \"{}…\" is neither true nor false", "x".repeat(40)));
     }
 }

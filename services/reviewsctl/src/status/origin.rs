@@ -5,7 +5,7 @@ use meta::Checkpoint;
 use primary::{LogRange, PartStatus, Pulled};
 
 /// Events after a checkpoint that are looked through for a hole. The projector folds a range as one, so that one further
-/// on holds up what is before it.
+/// on holds up what is before it. Its ranges may be longer: a hole that is further away is not seen here.
 const EVENTS_MAX: i64 = 200;
 
 /// What comparing checkpoints with the log came to.
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hole_is_found_wherever_the_projector_would_run_into_it() {
+    fn a_hole_is_found_as_far_as_is_looked() {
         let hole = |pos: i64, head: i64, found: &[i64]| {
             let found = found.iter().rev().copied().map(Position).collect();
             hole(Position(pos), Position(head), found).map(|missing| missing.0)

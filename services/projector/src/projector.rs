@@ -114,9 +114,13 @@ impl Projector {
     async fn fold(&self, batch: &Batch, shutdown: &Shutdown) -> Option<Projected> {
         let projected =
             self.until_it_works(shutdown, || project(&self.primary, &self.folding, batch)).await?;
-        // Products that stand still are announced too: nobody need wait for them.
         for (product_id, version) in &projected.products {
-            self.announcer.announce_awaited(Store::Meta, *product_id, *version);
+            // One that stands still is announced too: nobody need wait for it.
+            if projected.standing_still.contains(product_id) {
+                self.announcer.announce_standing(Store::Meta, *product_id, *version);
+            } else {
+                self.announcer.announce_awaited(Store::Meta, *product_id, *version);
+            }
         }
         for parking in &projected.parkings {
             tracing::error!(product.id = %parking.product_id, log.part = %parking.product_id.part(),

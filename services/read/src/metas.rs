@@ -38,7 +38,7 @@ pub(crate) async fn metas(
     let awaited: Vec<_> = moving.map(|(product_id, _)| (product_id, needs.of(product_id))).collect();
     if !awaited.is_empty()
         && !tokens.wait.is_zero()
-        && read.patience.wait(tokens.wait, reached(read, awaited)).await
+        && read.patience.wait(tokens.wait, reached(read, awaited)).await.is_some()
     {
         // Should meta have gone away since, the primary answers for what is late.
         answers = look(&read.meta, products).await.unwrap_or(answers);
@@ -89,7 +89,7 @@ async fn look(meta: &PgPool, products: &[ProductId]) -> Result<Vec<MetaAnswer>, 
     })
 }
 
-/// Waits until meta has these versions.
+/// Waits until meta has these versions, or those of them that it will have.
 fn reached(read: &Read, awaited: Vec<(ProductId, Version)>) -> impl Future<Output = ()> + Send + 'static {
     let (meta, listener) = (read.meta.clone(), read.listener.clone());
     async move {
@@ -103,7 +103,8 @@ fn reached(read: &Read, awaited: Vec<(ProductId, Version)>) -> impl Future<Outpu
             }
             let there = match look(&meta, &products).await {
                 Ok(answers) => {
-                    answers.iter().zip(&awaited).all(|(answer, (_, version))| answer.meta.version >= *version)
+                    let mut all = answers.iter().zip(&awaited);
+                    all.all(|(answer, (_, version))| answer.parked || answer.meta.version >= *version)
                 }
                 Err(_) => false,
             };

@@ -5,9 +5,11 @@ mod report;
 
 use crate::config::Config;
 use crate::fault::Fault;
-use crate::status::Stores;
+use crate::status::{Stores, origin};
 use anyhow::bail;
-use domain::ReviewId;
+use domain::{Part, ProductId, ReviewId};
+use meta::{Checkpoint, TracedProduct};
+use primary::TracedEvent;
 pub(crate) use report::Report;
 
 /// How the broker shows who is connected.
@@ -44,8 +46,33 @@ pub(crate) async fn found(id: ReviewId, config: &Config) -> anyhow::Result<Repor
     let published = stores.of_primary(primary::published(&stores.primary, part)).await;
     let queues = broker::queue_depths(&stores.broker, CONNECTION_NAME).await;
     let queues = queues.map_err(|error| stores.named.broker.broker_failed(error));
-    let product = stores.of_meta(meta::traced_product(&stores.meta, row.product_id)).await;
-    Ok(Report::new(id, &row, said(event), said(published), said(queues), said(product)))
+    let in_meta = in_meta(&stores, row.product_id, event.as_ref().ok().and_then(Option::as_ref)).await;
+    Ok(Report::new(id, &row, said(event), said(published), said(queues), said(in_meta)))
+}
+
+/// What meta has.
+#[derive(Debug)]
+struct InMeta {
+    products: Vec<TracedProduct>,
+    other_log: bool,
+    given_up: bool,
+}
+
+async fn in_meta(stores: &Stores, id: ProductId, event: Option<&TracedEvent>) -> anyhow::Result<InMeta> {
+    let products = stores.of_meta(meta::traced_product(&stores.meta, id)).await?;
+    let other_log = of_other_log(stores, &products, id.part()).await?;
+    let discarded = stores.of_meta(meta::discarded_events_of(&stores.meta, [id])).await?;
+    let given_up = event.is_some_and(|event| discarded.events.contains(&event.event_id));
+    Ok(InMeta { products, other_log, given_up })
+}
+
+/// Whether what answers was made from another log than the primary's, so that its numbers say nothing of this one's events.
+async fn of_other_log(stores: &Stores, product: &[TracedProduct], part: Part) -> anyhow::Result<bool> {
+    let Some(answers) = product.iter().find(|product| product.answers) else { return Ok(false) };
+    let checkpoints = stores.of_meta(meta::checkpoints_of(&stores.meta, answers.generation)).await?;
+    let of_part: Vec<Checkpoint> = checkpoints.into_iter().filter(|c| c.part == part).collect();
+    let log = stores.of_primary(primary::pull_events(&stores.primary, &origin::ranges(&of_part))).await?;
+    Ok(origin::other_log(&of_part, &log).is_some())
 }
 
 fn said<T>(reading: anyhow::Result<T>) -> Result<T, String> {

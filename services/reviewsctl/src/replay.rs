@@ -245,7 +245,7 @@ pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
         say::result(format_args!(
             "            product {}:\n              meta has    {}\n              should have {} ({})",
             difference.product_id,
-            values(&difference.stored),
+            stored_values(&difference.stored, difference.unreadable),
             values(&difference.expected),
             difference.expected_from,
         ))?;
@@ -264,6 +264,12 @@ pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// What meta has of a product, in one line.
+pub(crate) fn stored_values(meta: &domain::ProductMeta, unreadable: bool) -> String {
+    let values = values(meta);
+    if unreadable { format!("{values}, which cannot be read") } else { values }
 }
 
 /// A product's sums in one line.

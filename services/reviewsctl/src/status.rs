@@ -3,7 +3,7 @@
 
 mod readings;
 
-mod origin;
+pub(crate) mod origin;
 mod snapshot;
 mod state;
 

@@ -55,8 +55,14 @@ impl Store {
         if is_gone(error) {
             return Error::new(Fault::Away(self.away(&database_cause(error))));
         }
-        let Self { name, setting, address, .. } = self;
+        let Self { name, setting, address, process } = self;
         let cause = database_cause(error);
+        if is_refused(error) {
+            let password = format!("{}_PASSWORD_FILE", process.to_uppercase());
+            return Error::new(Fault::Away(format!(
+                "the {name} does not let us in ({address}): {cause}; check the role in {setting}, and {password}"
+            )));
+        }
         Error::new(Fault::Away(format!(
             "the {name} cannot be used ({address}): {cause}; check {setting}, and that `reviewsctl migrate` has run"
         )))
@@ -126,6 +132,12 @@ fn is_gone(error: &sqlx::Error) -> bool {
             .is_some_and(|code| code.starts_with("08") || ["57P01", "57P02", "57P03"].contains(&&*code)),
         _ => false,
     }
+}
+
+/// Whether the server does not take the role or its password.
+fn is_refused(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("28"))
 }
 
 fn database_cause(error: &sqlx::Error) -> String {

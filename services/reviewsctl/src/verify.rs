@@ -1,10 +1,10 @@
 //! `reviewsctl verify`: the generation that answers against what the primary adds up to.
 
 use crate::config::Config;
-use crate::replay::{ThrottleArgs, rebuilt_line, shown, tell_compared, values};
+use crate::replay::{ThrottleArgs, rebuilt_line, shown, stored_values, tell_compared, values};
 use crate::say;
 use crate::stores::Named;
-use replay::{Difference, Progress, Rebuilt, Throttle, Verified};
+use replay::{Difference, Progress, Repaired, Throttle, Verified};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -46,7 +46,7 @@ pub(crate) async fn verified(
     named: &Named,
     what: What,
     progress: &Arc<Progress>,
-) -> anyhow::Result<(Verified, Vec<Rebuilt>)> {
+) -> anyhow::Result<(Verified, Repaired)> {
     let verified = replay::verify(&named.stores, what.sample, what.throttle, progress).await;
     let verified = verified.map_err(|error| named.failed(error, RUN_AGAIN))?;
     let repaired = match what.repair {
@@ -54,7 +54,7 @@ pub(crate) async fn verified(
             let repaired = replay::repair(&named.stores, &verified.compared).await;
             repaired.map_err(|error| named.failed(error, RUN_AGAIN))?
         }
-        false => Vec::new(),
+        false => Repaired::default(),
     };
     Ok((verified, repaired))
 }
@@ -79,8 +79,15 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<boo
         say::result("sample      all were compared, which takes about as long as so many one by one")?;
     }
     tell_compared(compared)?;
-    for rebuilt in &repaired {
+    for rebuilt in repaired.rebuilt.iter().filter(|rebuilt| !repaired.is_unmended(rebuilt.product_id)) {
         say::result(format_args!("repaired    {}", rebuilt_line(rebuilt)))?;
+    }
+    for difference in &repaired.unmended {
+        say::result(format_args!(
+            "differs     product {} still, made anew from its events as it is: they and its reviews say different things; \
+             `reviewsctl replay --source snapshot` goes by the reviews",
+            difference.product_id
+        ))?;
     }
     if compared.differing > 0 && !args.repair {
         say::result("mend        `reviewsctl verify --repair` rebuilds the products that differ")?;
@@ -107,10 +114,12 @@ pub(crate) struct Json {
     parked: Vec<i64>,
     /// Products that were rebuilt.
     repaired: Vec<i64>,
+    /// Products that were rebuilt and differ still: their events and their reviews say different things.
+    unmended: Vec<i64>,
 }
 
 impl Json {
-    pub(crate) fn of(verified: &Verified, repaired: &[Rebuilt]) -> Self {
+    pub(crate) fn of(verified: &Verified, repaired: &Repaired) -> Self {
         let compared = &verified.compared;
         Json {
             generation: verified.generation,
@@ -120,7 +129,13 @@ impl Json {
             seconds: verified.took.as_secs_f64(),
             differing: compared.differences.iter().map(DifferenceJson::from).collect(),
             parked: compared.parked.iter().map(|product| product.get()).collect(),
-            repaired: repaired.iter().filter(|r| r.parked.is_none()).map(|r| r.product_id.get()).collect(),
+            repaired: repaired
+                .rebuilt
+                .iter()
+                .filter(|r| r.parked.is_none() && !repaired.is_unmended(r.product_id))
+                .map(|r| r.product_id.get())
+                .collect(),
+            unmended: repaired.unmended.iter().map(|difference| difference.product_id.get()).collect(),
         }
     }
 }
@@ -142,7 +157,7 @@ impl From<&Difference> for DifferenceJson {
     fn from(difference: &Difference) -> Self {
         DifferenceJson {
             product: difference.product_id.get(),
-            stored: values(&difference.stored),
+            stored: stored_values(&difference.stored, difference.unreadable),
             expected: values(&difference.expected),
             expected_from: difference.expected_from,
         }

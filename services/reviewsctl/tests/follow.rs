@@ -104,6 +104,28 @@ async fn a_review_is_found_at_each_stop_of_its_way() {
     assert_eq!(way.says().await, "arrived: meta shows it");
 
     execute(
+        &way.primary,
+        "UPDATE reviews SET erased_at = now(), summary = '', body = '', reviewer_name = '', reviewer_email = '',
+                            response = NULL, photos = '[]', hidden_by_moderation = true WHERE rating = 3",
+    )
+    .await;
+    assert_eq!(way.json().await["row"]["is"]["erased"], true);
+    assert!(way.says().await.starts_with("erased: lists do not show it"));
+    // Its version says nothing where meta was made from another log, and not that it counts where it was given up.
+    execute(&way.meta, "UPDATE checkpoint SET epoch = gen_random_uuid() WHERE part = 5").await;
+    assert!(way.says().await.starts_with("not known: meta was made from another log"));
+    assert_eq!(way.json().await["arrived"], false);
+    let epoch = primary::log_epoch(&way.primary.pool).await.unwrap();
+    let back = sqlx::query("UPDATE checkpoint SET epoch = $1").bind(epoch);
+    back.execute(&way.meta.pool).await.unwrap();
+    let event_id: uuid::Uuid = said["event"]["is"]["id"].as_str().unwrap().parse().unwrap();
+    let given_up = sqlx::query(
+        "INSERT INTO discarded_event (part, product_id, version, event_id, reason) VALUES (5, 5, 2, $1, 'a reason')",
+    );
+    given_up.bind(event_id).execute(&way.meta.pool).await.unwrap();
+    assert!(way.says().await.starts_with("given up: "));
+
+    execute(
         &way.meta,
         "UPDATE product_meta SET version = 1, parked = true;
          INSERT INTO parked_product (generation, part, product_id, pos, version, event_id, reason)

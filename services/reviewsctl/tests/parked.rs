@@ -193,9 +193,13 @@ async fn every_kind_of_poison_is_listed_shown_redriven_in_vain_and_given_up_for_
     }
     assert!(stderr(&world.parked(&["discard", "3", "--yes"]).await).contains("does not stand still"));
 
-    // Live, rebuilt and replayed: for ever.
+    // Live, rebuilt and replayed: for ever. And what was never added is not taken away.
     for (id, ..) in POISON {
         world.post(id).await;
+    }
+    let erased = r#"{"review_id":1,"rating":5,"recommend":true,"characteristics":{}}"#;
+    for id in [4, 5] {
+        world.append(id, "ReviewErased.v1", erased).await;
     }
     world.catch_up().await;
     world.replay().await;

@@ -37,7 +37,7 @@ impl Visibility {
     }
 
     /// Waits until a change is heard of from the stores that show it: the primary, and meta `in_meta`.
-    /// Returns whether it was.
+    /// Returns whether it was, and they do: of a product that stands still they go on showing what was before.
     pub(crate) async fn wait(&self, product_id: ProductId, version: Version, in_meta: bool) -> bool {
         if self.timeout.is_zero() || !self.listener.is_connected() {
             return false;
@@ -48,10 +48,9 @@ impl Visibility {
         };
         let in_primary = self.of_primary.wait(self.timeout, change(Store::Primary));
         if !in_meta {
-            return in_primary.await;
+            return in_primary.await == Some(true);
         }
         let in_meta = self.of_meta.wait(self.timeout, change(Store::Meta));
-        let (in_primary, in_meta) = tokio::join!(in_primary, in_meta);
-        in_primary && in_meta
+        tokio::join!(in_primary, in_meta) == (Some(true), Some(true))
     }
 }

@@ -31,6 +31,8 @@ struct Change {
     store: Store,
     product_id: ProductId,
     version: Version,
+    /// Readers show it; otherwise its product stands still before it.
+    shown: bool,
     awaited: bool,
 }
 
@@ -47,15 +49,21 @@ pub struct Announcer {
 impl Announcer {
     /// Announces that a product has reached a version in a store. Never waits.
     pub fn announce(&self, store: Store, product_id: ProductId, version: Version) {
-        self.take(Change { store, product_id, version, awaited: false });
+        self.take(Change { store, product_id, version, shown: true, awaited: false });
     }
 
     /// The same for somebody who waits until readers have taken it in.
     pub fn announce_awaited(&self, store: Store, product_id: ProductId, version: Version) {
-        self.take(Change { store, product_id, version, awaited: true });
+        self.take(Change { store, product_id, version, shown: true, awaited: true });
     }
 
-    /// The same for somebody who cannot know whether it was announced before: not again, if it was.
+    /// Announces that a store is past a version of a product that stands still before it: readers will not show it, and
+    /// whoever waits for that need not go on.
+    pub fn announce_standing(&self, store: Store, product_id: ProductId, version: Version) {
+        self.take(Change { store, product_id, version, shown: false, awaited: true });
+    }
+
+    /// The same as [`Announcer::announce`] for somebody who cannot know whether it was announced before: not again, if it was.
     pub fn announce_once(&self, store: Store, product_id: ProductId, version: Version) {
         let told = self.told().version(store, product_id);
         // What could not be announced is told by the gap that it leaves.
@@ -175,21 +183,26 @@ impl Sending<'_> {
 
 /// Shows that a store's announcer is there, and asks readers whether they are.
 fn sign_of_life(store: Store) -> ChangeNotice {
-    ChangeNotice { store, changes: Vec::new(), origin: None }
+    ChangeNotice::of(store, Vec::new())
 }
 
 /// One notice for each store, of several versions of a product only the highest.
 fn notices(changes: &mut Vec<Change>) -> Vec<ChangeNotice> {
     let (mut primary, mut meta) = (BTreeMap::new(), BTreeMap::new());
-    for Change { store, product_id, version, .. } in changes.drain(..) {
+    for Change { store, product_id, version, shown, .. } in changes.drain(..) {
         let of_store = if store == Store::Primary { &mut primary } else { &mut meta };
-        let highest = of_store.entry(product_id).or_insert(version);
-        *highest = version.max(*highest);
+        let highest = of_store.entry(product_id).or_insert((version, shown));
+        *highest = (version, shown).max(*highest);
     }
     [(Store::Primary, primary), (Store::Meta, meta)]
         .into_iter()
         .filter(|(_, changes)| !changes.is_empty())
-        .map(|(store, changes)| ChangeNotice { store, changes: changes.into_iter().collect(), origin: None })
+        .map(|(store, changes)| {
+            let standing_still = changes.iter().filter(|(_, (_, shown))| !shown).map(|(id, _)| *id).collect();
+            let changes =
+                changes.into_iter().map(|(product_id, (version, _))| (product_id, version)).collect();
+            ChangeNotice { standing_still, ..ChangeNotice::of(store, changes) }
+        })
         .collect()
 }
 
@@ -232,6 +245,7 @@ mod tests {
             store,
             product_id: product(id),
             version: Version(version),
+            shown: true,
             awaited: false,
         };
         let mut changes = vec![
@@ -239,13 +253,16 @@ mod tests {
             change(Store::Primary, 5, 4),
             change(Store::Primary, 4, 1),
             change(Store::Primary, 5, 2),
+            Change { shown: false, ..change(Store::Meta, 5, 2) },
+            change(Store::Meta, 6, 1),
+            Change { shown: false, ..change(Store::Meta, 6, 2) },
         ];
-        let primary = ChangeNotice {
-            store: Store::Primary,
-            changes: vec![(product(4), Version(1)), (product(5), Version(4))],
-            origin: None,
+        let primary =
+            ChangeNotice::of(Store::Primary, vec![(product(4), Version(1)), (product(5), Version(4))]);
+        let meta = ChangeNotice {
+            standing_still: vec![product(6)],
+            ..ChangeNotice::of(Store::Meta, vec![(product(5), Version(3)), (product(6), Version(2))])
         };
-        let meta = ChangeNotice { store: Store::Meta, changes: vec![(product(5), Version(3))], origin: None };
         assert_eq!(notices(&mut changes), [primary, meta]);
         assert!(changes.is_empty());
     }

@@ -1,6 +1,6 @@
 //! Hearing that products moved, and waiting for it.
 
-use crate::heard::{Heard, Ticket};
+use crate::heard::{Heard, Ticket, Wait};
 use crate::origins::Origins;
 use crate::receipts::Receipts;
 use crate::rounds::Rounds;
@@ -66,12 +66,16 @@ impl Listener {
         self.0.connected.load(Ordering::Relaxed)
     }
 
-    /// Waits until a product is said to have reached a version in a store, or was so lately. Without
-    /// a limit of its own.
-    pub async fn reached(&self, store: Store, product_id: ProductId, version: Version) {
-        let Some((ticket, told)) = self.0.heard().wait((store, product_id), version) else { return };
+    /// Waits until a product is said to have reached a version in a store, or was so lately. Returns whether readers
+    /// show it, and its product does not stand still before it. Without a limit of its own.
+    pub async fn reached(&self, store: Store, product_id: ProductId, version: Version) -> bool {
+        let wait = self.0.heard().wait((store, product_id), version);
+        let (ticket, told) = match wait {
+            Wait::Heard { shown } => return shown,
+            Wait::Begun(ticket, told) => (ticket, told),
+        };
         let _place = Place { inner: &self.0, ticket };
-        let _ = told.await;
+        told.await.unwrap_or(false)
     }
 }
 

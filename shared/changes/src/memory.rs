@@ -15,10 +15,18 @@ const REMEMBERED_PRODUCTS_MAX: usize = 100_000;
 /// The highest version heard of each product, forgotten in two steps so that forgetting costs nothing.
 #[derive(Debug)]
 pub struct Memory {
-    recent: HashMap<(Store, ProductId), Version>,
-    older: HashMap<(Store, ProductId), Version>,
+    recent: HashMap<(Store, ProductId), Told>,
+    older: HashMap<(Store, ProductId), Told>,
     since: Instant,
     forgotten: u64,
+}
+
+/// How far a product is said to be. The later is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Told {
+    version: Version,
+    /// That it stands still says less than that it is there.
+    shown: bool,
 }
 
 /// A moment of a memory's.
@@ -36,7 +44,8 @@ impl Memory {
     pub fn hear(&mut self, notice: &ChangeNotice, now: Instant) {
         self.forget(now);
         for (product_id, version) in &notice.changes {
-            self.note(notice.store, *product_id, *version);
+            let told = Told { version: *version, shown: !notice.standing_still.contains(product_id) };
+            self.note_told(notice.store, *product_id, told);
         }
     }
 
@@ -50,14 +59,27 @@ impl Memory {
     }
 
     pub(crate) fn note(&mut self, store: Store, product_id: ProductId, version: Version) {
-        let highest = self.recent.entry((store, product_id)).or_insert(version);
-        *highest = version.max(*highest);
+        self.note_told(store, product_id, Told { version, shown: true });
+    }
+
+    fn note_told(&mut self, store: Store, product_id: ProductId, told: Told) {
+        let highest = self.recent.entry((store, product_id)).or_insert(told);
+        *highest = told.max(*highest);
+    }
+
+    fn told(&self, store: Store, product_id: ProductId) -> Option<Told> {
+        let key = (store, product_id);
+        self.recent.get(&key).max(self.older.get(&key)).copied()
     }
 
     /// The highest version heard lately.
     pub fn version(&self, store: Store, product_id: ProductId) -> Option<Version> {
-        let key = (store, product_id);
-        self.recent.get(&key).max(self.older.get(&key)).copied()
+        self.told(store, product_id).map(|told| told.version)
+    }
+
+    /// Whether readers show the highest version heard lately, and its product does not stand still before it.
+    pub(crate) fn is_shown(&self, store: Store, product_id: ProductId) -> bool {
+        self.told(store, product_id).is_some_and(|told| told.shown)
     }
 
     /// Now, to ask later whether everything heard since is remembered.
@@ -80,7 +102,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn notice(id: i64, version: i64) -> ChangeNotice {
-        ChangeNotice { store: Store::Meta, changes: vec![(product(id), Version(version))], origin: None }
+        ChangeNotice::of(Store::Meta, vec![(product(id), Version(version))])
     }
 
     #[test]

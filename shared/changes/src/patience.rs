@@ -32,8 +32,12 @@ impl Patience {
         self.fruitless.load(Ordering::Relaxed) < FRUITLESS_WAITS_MAX
     }
 
-    /// Waits for `change`, at most `limit`, if that pays. Returns whether the change has come.
-    pub async fn wait(&self, limit: Duration, change: impl Future<Output = ()> + Send + 'static) -> bool {
+    /// Waits for `change`, at most `limit`, if that pays. Returns what came; `None` when it did not come in time.
+    pub async fn wait<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        change: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         if self.pays() {
             return self.try_out(limit, change).await;
         }
@@ -44,12 +48,12 @@ impl Patience {
                 drop(watched);
             });
         }
-        false
+        None
     }
 
-    async fn try_out(&self, limit: Duration, change: impl Future<Output = ()>) -> bool {
-        let came = timeout(limit, change).await.is_ok();
-        if came {
+    async fn try_out<T>(&self, limit: Duration, change: impl Future<Output = T>) -> Option<T> {
+        let came = timeout(limit, change).await.ok();
+        if came.is_some() {
             let fruitless = self.fruitless.swap(0, Ordering::Relaxed);
             if fruitless >= FRUITLESS_WAITS_MAX {
                 tracing::info!("changes come round in time again: answers wait for them");
@@ -73,14 +77,14 @@ mod tests {
     async fn after_three_fruitless_waits_nobody_waits_until_one_would_have_paid() {
         let patience = Patience::default();
         for _ in 0..FRUITLESS_WAITS_MAX {
-            assert!(!patience.wait(SHORT, pending()).await);
+            assert_eq!(patience.wait(SHORT, pending::<()>()).await, None);
         }
         // These would take hours; all but a few are not even watched.
         let (change, told) = tokio::sync::oneshot::channel::<()>();
         let told = async { drop(told.await) };
-        assert!(!patience.wait(FOR_EVER, told).await);
+        assert_eq!(patience.wait(FOR_EVER, told).await, None);
         for _ in 0..100 {
-            assert!(!patience.wait(FOR_EVER, pending()).await);
+            assert_eq!(patience.wait(FOR_EVER, pending::<()>()).await, None);
         }
         assert_eq!(patience.watched.available_permits(), 0);
         change.send(()).unwrap();
@@ -90,16 +94,16 @@ mod tests {
             }
         };
         timeout(Duration::from_secs(10), learnt).await.expect("the watched change was noticed");
-        assert!(patience.wait(FOR_EVER, ready(())).await, "still does not wait");
+        assert_eq!(patience.wait(FOR_EVER, ready(7)).await, Some(7), "still does not wait");
     }
 
     #[tokio::test]
     async fn a_wait_that_pays_makes_up_for_those_before() {
         let patience = Patience::default();
         for _ in 0..10 {
-            assert!(!patience.wait(SHORT, pending()).await);
-            assert!(!patience.wait(SHORT, pending()).await);
-            assert!(patience.wait(FOR_EVER, ready(())).await);
+            assert_eq!(patience.wait(SHORT, pending::<()>()).await, None);
+            assert_eq!(patience.wait(SHORT, pending::<()>()).await, None);
+            assert_eq!(patience.wait(FOR_EVER, ready(7)).await, Some(7));
         }
     }
 }

@@ -95,11 +95,8 @@ mod tests {
 
     fn notice(announcer: Uuid, number: u64) -> ChangeNotice {
         let changes = vec![(ProductId::try_from(5).unwrap(), Version(1))];
-        ChangeNotice {
-            store: Store::Primary,
-            changes,
-            origin: Some(Origin { announcer, number, receipt: true }),
-        }
+        let origin = Some(Origin { announcer, number, receipt: true });
+        ChangeNotice { origin, ..ChangeNotice::of(Store::Primary, changes) }
     }
 
     fn receipt(reader: Uuid, announcer: Uuid, number: u64) -> Receipt {

@@ -27,6 +27,10 @@ pub struct ChangeNotice {
     pub store: Store,
     /// Product and version; none in a notice that only shows that its announcer is there.
     pub changes: Vec<(ProductId, Version)>,
+    /// Those of them that stand still in the generation that answers: the store is past the version, and readers show the
+    /// product as it was before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing_still: Vec<ProductId>,
     /// Which of an announcer's notices it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
@@ -75,6 +79,11 @@ impl Receipt {
 }
 
 impl ChangeNotice {
+    /// Says that products have reached versions.
+    pub const fn of(store: Store, changes: Vec<(ProductId, Version)>) -> Self {
+        ChangeNotice { store, changes, standing_still: Vec::new(), origin: None }
+    }
+
     /// The notice as the body of a message.
     ///
     /// # Errors
@@ -103,8 +112,9 @@ mod tests {
     fn writes_and_reads_the_golden_notice() {
         let product = |id: i64| ProductId::try_from(id).unwrap();
         let notice = ChangeNotice {
-            store: Store::Primary,
+            store: Store::Meta,
             changes: vec![(product(5), Version(12)), (product(9_007_199_254_740_991), Version(1))],
+            standing_still: vec![product(5)],
             origin: Some(Origin { announcer: Uuid::from_u128(7), number: 3, receipt: true }),
         };
         assert_eq!(String::from_utf8(notice.write().unwrap()).unwrap(), GOLDEN.trim_end());
@@ -122,7 +132,7 @@ mod tests {
     #[test]
     fn reads_a_notice_without_an_origin() {
         let notice = ChangeNotice::read(br#"{"store":"meta","changes":[[5,12]]}"#).unwrap();
-        assert_eq!((notice.changes.len(), notice.origin), (1, None));
+        assert_eq!((notice.changes.len(), notice.standing_still.len(), notice.origin), (1, 0, None));
     }
 
     #[test]

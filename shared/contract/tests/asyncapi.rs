@@ -124,7 +124,7 @@ fn notices_and_receipts_have_the_documented_fields_and_stores() {
     let document = document();
     let schema = at(&document, "/components/schemas/ChangeNotice");
     let written: Vec<Value> = [Store::Primary, Store::Meta]
-        .map(|store| ChangeNotice { store, changes: Vec::new(), origin: None }.write().unwrap())
+        .map(|store| ChangeNotice::of(store, Vec::new()).write().unwrap())
         .map(|body| serde_json::from_slice(&body).unwrap())
         .into();
     assert_eq!(keys(&written[0]), texts(&schema["required"]));

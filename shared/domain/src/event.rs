@@ -100,6 +100,28 @@ impl Event {
         }
     }
 
+    /// The review that it is of, if it is of one.
+    pub const fn review_id(&self) -> Option<ReviewId> {
+        match self {
+            Event::CharacteristicsDefined { .. } => None,
+            Event::ReviewPosted(review) | Event::ReviewErased(review) => Some(review.review_id),
+            Event::ReviewMarkedHelpful { review_id }
+            | Event::ReviewReported { review_id }
+            | Event::ReviewHelpfulTakenBack { review_id }
+            | Event::ReviewReportTakenBack { review_id } => Some(*review_id),
+        }
+    }
+
+    /// The review that an event added, also when this version cannot read all of the event; `None` when it added none
+    /// or does not say which.
+    pub fn added_review(event_type: &str, payload: &str) -> Option<ReviewId> {
+        if !event_type.starts_with("ReviewPosted.") {
+            return None;
+        }
+        let payload: serde_json::Value = serde_json::from_str(payload).ok()?;
+        payload.get("review_id")?.as_i64()?.try_into().ok()
+    }
+
     /// Reads a payload by its type's name.
     ///
     /// # Errors
@@ -202,6 +224,36 @@ mod tests {
             };
             let event = Event::read(name, payload).unwrap();
             assert_eq!((place(&event), event.type_name()), (number, name));
+        }
+    }
+
+    #[test]
+    fn the_review_that_an_event_added_is_known_though_the_rest_cannot_be_read() {
+        let seven = ReviewId::try_from(7).ok();
+        for (name, payload, added) in [
+            ("ReviewPosted.v1", r#"{"review_id":7,"rating":4,"recommend":true}"#, seven),
+            ("ReviewPosted.v1", r#"{"review_id":7,"rating":9}"#, seven),
+            ("ReviewPosted.v9", r#"{"review_id":7,"stars":[]}"#, seven),
+            ("ReviewPosted.v1", r#"{"review_id":"7"}"#, None),
+            ("ReviewPosted.v1", r#"{"review_id":0}"#, None),
+            ("ReviewPosted.v1", r#"{"review_id":7.5}"#, None),
+            ("ReviewPosted.v1", "[7]", None),
+            ("ReviewPosted.v1", "{", None),
+            ("ReviewErased.v1", r#"{"review_id":7,"rating":4,"recommend":true}"#, None),
+            ("ReviewReported.v1", r#"{"review_id":7}"#, None),
+        ] {
+            assert_eq!(Event::added_review(name, payload), added, "{name} {payload}");
+        }
+    }
+
+    #[test]
+    fn every_event_of_a_review_names_it() {
+        let all = r#"{"review_id":7,"rating":4,"recommend":true,"characteristics":[]}"#;
+        let whole = r#"{"review_id":7,"rating":4,"recommend":true}"#;
+        for name in Event::TYPE_NAMES {
+            let event = Event::read(name, all).or_else(|_| Event::read(name, whole)).unwrap();
+            let named = event.review_id().map(ReviewId::get);
+            assert_eq!(named, (name != "CharacteristicsDefined.v1").then_some(7), "{name}");
         }
     }
 

@@ -34,18 +34,29 @@ pub async fn begin_first_generation(pool: &PgPool, epoch: Epoch) -> Result<(), s
     }
 }
 
-/// The generations that are kept up to date, each with the version of the fold that may write it.
+/// A generation that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenGeneration {
+    /// The generation.
+    pub generation: i32,
+    /// The version of the fold that may write it.
+    pub projection_version: i32,
+    /// Whether readers answer from it.
+    pub answers: bool,
+}
+
+/// The generations that are kept up to date.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn live_generations(connection: &mut PgConnection) -> Result<Vec<(i32, i32)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "-- generation.live
-        SELECT generation, projection_version FROM generation WHERE state = 'live' ORDER BY generation"
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.generation, row.projection_version)).collect())
+pub async fn live_generations(connection: &mut PgConnection) -> Result<Vec<WrittenGeneration>, sqlx::Error> {
+    let generations = sqlx::query_as!(
+        WrittenGeneration,
+        r#"-- generation.live
+        SELECT g.generation, g.projection_version, a.generation IS NOT NULL AS "answers!"
+        FROM generation g LEFT JOIN active_generation a USING (generation) WHERE g.state = 'live' ORDER BY g.generation"#
+    );
+    generations.fetch_all(connection).await
 }
 
 /// A generation that a replay is filling, in the form of [`live_generations`]; none when it is that no more.
@@ -55,15 +66,15 @@ pub async fn live_generations(connection: &mut PgConnection) -> Result<Vec<(i32,
 pub async fn built_generation(
     connection: &mut PgConnection,
     generation: i32,
-) -> Result<Vec<(i32, i32)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "-- generation.built
-        SELECT generation, projection_version FROM generation WHERE generation = $1 AND state = 'building'",
+) -> Result<Vec<WrittenGeneration>, sqlx::Error> {
+    let generations = sqlx::query_as!(
+        WrittenGeneration,
+        r#"-- generation.built
+        SELECT generation, projection_version, false AS "answers!"
+        FROM generation WHERE generation = $1 AND state = 'building'"#,
         generation,
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.generation, row.projection_version)).collect())
+    );
+    generations.fetch_all(connection).await
 }
 
 /// The generation that answers and the version of its fold; `None` while there is none yet.

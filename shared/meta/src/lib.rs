@@ -20,12 +20,12 @@ pub use answer::{AnswersOf, MetaAnswer, answers_of, product_answer, product_answ
 pub use canary::{Canary, canary, store_beat};
 pub use checkpoint::{Checkpoint, checkpoints_of, lock_checkpoints, move_checkpoints, read_checkpoints};
 pub use generation::{
-    GenerationInfo, GenerationState, active_generation, begin_first_generation, built_generation,
-    delete_generation, drop_generation, generations, live_generations, surplus_generations,
+    GenerationInfo, GenerationState, WrittenGeneration, active_generation, begin_first_generation,
+    built_generation, delete_generation, drop_generation, generations, live_generations, surplus_generations,
 };
 pub use park::{
-    ParkedProduct, Parking, discard_parked, discarded_events, discarded_events_of, mark_parked, park,
-    parked_anew, parked_products, products_given_up_in, products_given_up_since, remove_product,
+    Discarded, ParkedProduct, Parking, discard_parked, discarded_events, discarded_events_of, mark_parked,
+    park, parked_anew, parked_products, products_given_up_in, products_given_up_since, remove_product,
 };
 pub use products::{
     StoredProduct, copy_in_products, copy_out_products, load_products, product_at, store_products,

@@ -2,9 +2,9 @@
 
 use crate::unfit;
 use chrono::{DateTime, Utc};
-use domain::{EventId, Part, Position, ProductId, Version};
+use domain::{Event, EventId, Part, Position, ProductId, ReviewId, Version};
 use sqlx::{PgConnection, PgExecutor, PgPool};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The first event of a product that could not be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,34 +97,87 @@ pub async fn remove_product(
     Ok(())
 }
 
-/// The events that operations people gave up: folding from the first event passes over them.
-///
-/// # Errors
-/// When the database cannot be reached.
-pub async fn discarded_events(database: impl PgExecutor<'_>) -> Result<HashSet<EventId>, sqlx::Error> {
-    let ids = sqlx::query_scalar!("-- discarded_event.list\nSELECT event_id FROM discarded_event");
-    Ok(ids.fetch_all(database).await?.into_iter().collect())
+/// What operations people gave up: folding passes over it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Discarded {
+    /// Events.
+    pub events: HashSet<EventId>,
+    /// Reviews of products that those would have added, each with the version at which: what comes later of such a review
+    /// would take away what was never there.
+    reviews: HashMap<(ProductId, ReviewId), Version>,
 }
 
-/// Those of them that are of some products.
+impl Discarded {
+    /// Gives up an event, and the review that it would have added.
+    pub fn add(
+        &mut self,
+        (product_id, version): (ProductId, Version),
+        event_id: EventId,
+        review_id: Option<ReviewId>,
+    ) {
+        self.events.insert(event_id);
+        if let Some(review_id) = review_id {
+            let first = self.reviews.entry((product_id, review_id)).or_insert(version);
+            *first = version.min(*first);
+        }
+    }
+
+    /// Whether an event is of a review that was never added.
+    pub fn has_review_of(&self, (product_id, version): (ProductId, Version), event: &Event) -> bool {
+        let added = event.review_id().and_then(|review_id| self.reviews.get(&(product_id, review_id)));
+        added.is_some_and(|added| *added < version)
+    }
+}
+
+struct DiscardedRow {
+    product_id: i64,
+    version: i64,
+    event_id: EventId,
+    review_id: Option<i64>,
+}
+
+fn discarded(rows: Vec<DiscardedRow>) -> Result<Discarded, sqlx::Error> {
+    let mut discarded = Discarded::default();
+    for DiscardedRow { product_id, version, event_id, review_id } in rows {
+        let review = |id: i64| id.try_into().map_err(|e| unfit("discarded_event", "review_id", id, e));
+        let at = (discarded_product(product_id)?, Version(version));
+        discarded.add(at, event_id, review_id.map(review).transpose()?);
+    }
+    Ok(discarded)
+}
+
+/// All that operations people gave up.
 ///
 /// # Errors
-/// When the database cannot be reached.
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn discarded_events(database: impl PgExecutor<'_>) -> Result<Discarded, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        DiscardedRow,
+        "-- discarded_event.list\nSELECT product_id, version, event_id, review_id FROM discarded_event"
+    );
+    discarded(rows.fetch_all(database).await?)
+}
+
+/// What was given up of some products.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
 pub async fn discarded_events_of(
     database: impl PgExecutor<'_>,
     products: impl IntoIterator<Item = ProductId>,
-) -> Result<HashSet<EventId>, sqlx::Error> {
+) -> Result<Discarded, sqlx::Error> {
     let ids: Vec<i64> = products.into_iter().map(ProductId::get).collect();
     if ids.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(Discarded::default());
     }
-    let discarded = sqlx::query_scalar!(
+    let rows = sqlx::query_as!(
+        DiscardedRow,
         "-- discarded_event.of_products
-        SELECT d.event_id FROM unnest($1::bigint[]) AS wanted (product_id)
+        SELECT d.product_id, d.version, d.event_id, d.review_id FROM unnest($1::bigint[]) AS wanted (product_id)
         JOIN discarded_event d ON d.part = wanted.product_id % 64 AND d.product_id = wanted.product_id",
         &ids,
     );
-    Ok(discarded.fetch_all(database).await?.into_iter().collect())
+    discarded(rows.fetch_all(database).await?)
 }
 
 /// Products of some parts, events of which were given up.
@@ -165,8 +218,8 @@ fn discarded_product(id: i64) -> Result<ProductId, sqlx::Error> {
 }
 
 /// Gives up an event for which a product stands still in the generation that answers: another one may stand still
-/// for an event that is good, but later than its version of the fold. Returns how many are given up, none when it
-/// was before; the product goes on when it is made anew.
+/// for an event that is good, but later than its version of the fold. With it goes the review that it would have
+/// added. Returns how many are given up, none when it was before; the product goes on when it is made anew.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -174,16 +227,18 @@ pub async fn discard_parked(
     pool: &PgPool,
     product_id: ProductId,
     event_id: EventId,
+    review_id: Option<ReviewId>,
 ) -> Result<u64, sqlx::Error> {
     let discarded = sqlx::query!(
         "-- discarded_event.add
-        INSERT INTO discarded_event (part, product_id, version, event_id, reason)
-        SELECT part, product_id, version, event_id, reason FROM parked_product JOIN active_generation USING (generation)
+        INSERT INTO discarded_event (part, product_id, version, event_id, reason, review_id)
+        SELECT part, product_id, version, event_id, reason, $4::bigint FROM parked_product JOIN active_generation USING (generation)
         WHERE part = $1 AND product_id = $2 AND event_id = $3
         ON CONFLICT (part, product_id, version) DO NOTHING",
         product_id.part().get(),
         product_id.get(),
         event_id,
+        review_id.map(ReviewId::get) as Option<i64>,
     )
     .execute(pool)
     .await?;

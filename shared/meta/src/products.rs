@@ -4,7 +4,6 @@ use crate::unfit;
 use domain::{CharacteristicMeta, Part, Position, ProductId, ProductMeta, Version};
 use futures_util::TryStreamExt;
 use postgres::{BinaryReader, BinaryRow, BinaryRows};
-use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 
 /// Rows are copied in by pieces of about this size.
@@ -19,12 +18,26 @@ pub struct StoredProduct {
     pub meta: ProductMeta,
     /// It stands still, since an event of it could not be applied.
     pub parked: bool,
+    /// Its characteristics are not as a projector writes them, and are left out: whatever else it says, it is damaged.
+    pub unreadable: bool,
+}
+
+impl StoredProduct {
+    /// A product that goes on.
+    pub const fn of(product_id: ProductId, meta: ProductMeta) -> Self {
+        StoredProduct { product_id, meta, parked: false, unreadable: false }
+    }
+}
+
+/// A row's characteristics, and whether they cannot be read.
+fn characteristics(json: &str) -> (Vec<CharacteristicMeta>, bool) {
+    serde_json::from_str(json).map_or_else(|_| (Vec::new(), true), |characteristics| (characteristics, false))
 }
 
 /// Reads those of the products that the generation has.
 ///
 /// # Errors
-/// When the database cannot be reached, or a stored value breaks a rule.
+/// When the database cannot be reached.
 pub async fn load_products(
     connection: &mut PgConnection,
     generation: i32,
@@ -35,7 +48,7 @@ pub async fn load_products(
         r#"-- product_meta.load
         SELECT m.product_id, m.version, m.rating_1, m.rating_2, m.rating_3, m.rating_4, m.rating_5,
                m.recommended_false, m.recommended_true,
-               m.characteristics AS "characteristics: Json<Vec<CharacteristicMeta>>", m.parked
+               m.characteristics::text AS "characteristics!", m.parked
         FROM unnest($2::bigint[]) AS wanted (product_id)
         JOIN product_meta m ON m.generation = $1 AND m.part = wanted.product_id % 64
                            AND m.product_id = wanted.product_id"#,
@@ -47,6 +60,7 @@ pub async fn load_products(
     rows.into_iter()
         .map(|row| {
             let id = row.product_id;
+            let (characteristics, unreadable) = characteristics(&row.characteristics);
             Ok(StoredProduct {
                 product_id: id.try_into().map_err(|e| unfit("product_meta", "product_id", id, e))?,
                 meta: ProductMeta {
@@ -54,9 +68,10 @@ pub async fn load_products(
                     ratings: [row.rating_1, row.rating_2, row.rating_3, row.rating_4, row.rating_5],
                     recommended_false: row.recommended_false,
                     recommended_true: row.recommended_true,
-                    characteristics: row.characteristics.0,
+                    characteristics,
                 },
                 parked: row.parked,
+                unreadable,
             })
         })
         .collect()
@@ -145,7 +160,7 @@ fn write_product(
     rows: &mut BinaryRows,
     json: &mut Vec<u8>,
     generation: i32,
-    StoredProduct { product_id, meta, parked }: &StoredProduct,
+    StoredProduct { product_id, meta, parked, unreadable: _ }: &StoredProduct,
 ) -> Result<(), sqlx::Error> {
     rows.row(13);
     rows.integer(generation);
@@ -194,15 +209,16 @@ pub async fn copy_out_products(
 fn read_product(row: &mut BinaryRow<'_>) -> Result<StoredProduct, sqlx::Error> {
     let id = row.bigint()?;
     let product_id = id.try_into().map_err(|e| unfit("product_meta", "product_id", id, e))?;
-    let meta = ProductMeta {
+    let mut meta = ProductMeta {
         version: Version(row.bigint()?),
         ratings: [row.bigint()?, row.bigint()?, row.bigint()?, row.bigint()?, row.bigint()?],
         recommended_false: row.bigint()?,
         recommended_true: row.bigint()?,
-        characteristics: serde_json::from_str(row.text()?)
-            .map_err(|e| unfit("product_meta", "characteristics", id, e))?,
+        characteristics: Vec::new(),
     };
-    Ok(StoredProduct { product_id, meta, parked: row.boolean()? })
+    let unreadable;
+    (meta.characteristics, unreadable) = characteristics(row.text()?);
+    Ok(StoredProduct { product_id, meta, parked: row.boolean()?, unreadable })
 }
 
 /// A product of a generation, empty when the generation does not have it, and how far its part is, as one
@@ -222,7 +238,7 @@ pub async fn product_at(
                coalesce(m.rating_3, 0) AS "rating_3!", coalesce(m.rating_4, 0) AS "rating_4!",
                coalesce(m.rating_5, 0) AS "rating_5!", coalesce(m.recommended_false, 0) AS "recommended_false!",
                coalesce(m.recommended_true, 0) AS "recommended_true!",
-               coalesce(m.characteristics, '[]') AS "characteristics!: Json<Vec<CharacteristicMeta>>",
+               coalesce(m.characteristics::text, '[]') AS "characteristics!",
                coalesce(m.parked, false) AS "parked!"
         FROM (SELECT $1::integer AS generation, $2::smallint AS part, $3::bigint AS product_id) w
         LEFT JOIN checkpoint c ON c.generation = w.generation AND c.part = w.part
@@ -233,12 +249,13 @@ pub async fn product_at(
     )
     .fetch_one(pool)
     .await?;
+    let (characteristics, unreadable) = characteristics(&row.characteristics);
     let meta = ProductMeta {
         version: Version(row.version),
         ratings: [row.rating_1, row.rating_2, row.rating_3, row.rating_4, row.rating_5],
         recommended_false: row.recommended_false,
         recommended_true: row.recommended_true,
-        characteristics: row.characteristics.0,
+        characteristics,
     };
-    Ok((StoredProduct { product_id, meta, parked: row.parked }, Position(row.applied)))
+    Ok((StoredProduct { product_id, meta, parked: row.parked, unreadable }, Position(row.applied)))
 }

@@ -39,7 +39,7 @@ pub use erase::{Erased, erase_review, operations_pool};
 pub use export::{ExportedReview, ExportedValue, export_reviews, reviews_of};
 pub use latency::{CommandLatency, WriteLatency, forget_writers, publish_write_latency, write_latency};
 pub use list::{ListQuery, OneReview, Place, ReviewPage, Sort, Start, cursor_key, list_reviews, one_review};
-pub use log::{LogRange, Pulled, log_epoch, log_heads, product_events, pull_events};
+pub use log::{LogRange, Pulled, log_epoch, log_heads, log_hole, product_events, pull_events};
 pub use post::{Posted, post_review};
 pub use product_meta::product_meta;
 pub use publish::{hold_relay_lock, raise_published, skip_backlog, unpublished_events};

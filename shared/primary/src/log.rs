@@ -98,6 +98,36 @@ pub async fn pull_events(pool: &PgPool, ranges: &[LogRange]) -> Result<Pulled, s
     Ok(pulled)
 }
 
+/// The first position that the log lacks after one position of a part and up to another, of the parts in turn; both may be
+/// looked for in many parts.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn log_hole(
+    pool: &PgPool,
+    ranges: &[(Part, Position, Position)],
+) -> Result<Option<(Part, Position)>, sqlx::Error> {
+    let parts: Vec<i16> = ranges.iter().map(|(part, ..)| part.get()).collect();
+    let after: Vec<i64> = ranges.iter().map(|(_, after, _)| after.0).collect();
+    let up_to: Vec<i64> = ranges.iter().map(|(.., up_to)| up_to.0).collect();
+    let hole = sqlx::query!(
+        r#"-- log.hole
+        SELECT w.part AS "part!",
+               coalesce(min(w.after + l.n) FILTER (WHERE l.pos <> w.after + l.n), w.after + count(l.pos) + 1) AS "pos!"
+        FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS w (part, after, up_to)
+        LEFT JOIN LATERAL (SELECT e.pos, row_number() OVER (ORDER BY e.pos) AS n FROM event_log e
+                           WHERE e.part = w.part AND e.pos > w.after AND e.pos <= w.up_to) l ON true
+        GROUP BY w.part, w.after, w.up_to HAVING count(l.pos) < w.up_to - w.after
+        ORDER BY w.part LIMIT 1"#,
+        &parts,
+        &after,
+        &up_to,
+    );
+    let Some(hole) = hole.fetch_optional(pool).await? else { return Ok(None) };
+    let part = hole.part.try_into().map_err(|e| unfit("event_log", "part", hole.pos, e))?;
+    Ok(Some((part, Position(hole.pos))))
+}
+
 /// A product's events after a version, up to a position, in order; at most `events_max`.
 ///
 /// # Errors

@@ -14,6 +14,8 @@ pub struct TracedRow {
     pub date: DateTime<Utc>,
     /// Whether lists show it.
     pub listed: bool,
+    /// Whether it was erased.
+    pub erased: bool,
 }
 
 /// The event of a review's posting.
@@ -39,7 +41,8 @@ pub async fn traced_row(pool: &PgPool, review_id: ReviewId) -> Result<Option<Tra
     let id = review_id.get();
     let row = sqlx::query!(
         r#"-- trace.row
-        SELECT product_id, date, NOT (hidden_by_reports OR hidden_by_moderation) AS "listed!"
+        SELECT product_id, date, NOT (hidden_by_reports OR hidden_by_moderation) AS "listed!",
+               erased_at IS NOT NULL AS "erased!"
         FROM reviews WHERE review_id = $1"#,
         id,
     )
@@ -47,7 +50,7 @@ pub async fn traced_row(pool: &PgPool, review_id: ReviewId) -> Result<Option<Tra
     .await?;
     row.map(|row| {
         let product_id = row.product_id.try_into().map_err(|e| unfit("reviews", "product_id", id, e))?;
-        Ok(TracedRow { product_id, date: row.date, listed: row.listed })
+        Ok(TracedRow { product_id, date: row.date, listed: row.listed, erased: row.erased })
     })
     .transpose()
 }

@@ -2,9 +2,9 @@
 //! [`domain::apply`] or the one before it.
 
 use domain::{Apply, Event, EventId, EventRef, Part, Position, ProductId, ProductMeta, Version};
-use meta::{Parking, StoredProduct};
+use meta::{Discarded, Parking, StoredProduct};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Why a product stands still whose events are not all there.
 const MISSING: &str = "events of the product are missing in the log itself";
@@ -18,8 +18,8 @@ pub struct Folding {
     apply: Apply,
     /// Nothing was folded before: what is missing is missing in the log itself.
     from_first: bool,
-    /// Events that were given up.
-    discarded: HashSet<EventId>,
+    /// What was given up.
+    discarded: Discarded,
     products: HashMap<ProductId, Entry>,
     /// Events that could not be applied, the first of each product.
     pub parkings: Vec<Parking>,
@@ -73,23 +73,26 @@ impl ReadEvent {
 
 impl Entry {
     fn new(product_id: ProductId) -> Self {
-        Entry::of(StoredProduct { product_id, meta: ProductMeta::default(), parked: false })
+        Entry::of(StoredProduct::of(product_id, ProductMeta::default()))
     }
 
     fn of(product: StoredProduct) -> Self {
-        Entry { product, changed: false, hole: false, last: None }
+        // One that cannot be read has nothing that could be gone on from.
+        let hole = product.unreadable;
+        Entry { product, changed: false, hole, last: None }
     }
 }
 
 impl Folding {
-    /// Begins with products as they are stored, others are empty, and passes over events that were given up.
-    pub fn of(apply: Apply, stored: Vec<StoredProduct>, discarded: HashSet<EventId>) -> Self {
+    /// Begins with products as they are stored, of those that cannot be read all events are missing, others are empty;
+    /// and passes over what was given up.
+    pub fn of(apply: Apply, stored: Vec<StoredProduct>, discarded: Discarded) -> Self {
         let products = stored.into_iter().map(|product| (product.product_id, Entry::of(product))).collect();
         Folding { apply, from_first: false, discarded, products, parkings: Vec::new() }
     }
 
-    /// Begins with nothing, for events from the first on, and passes over those that were given up.
-    pub fn from_first(apply: Apply, discarded: HashSet<EventId>) -> Self {
+    /// Begins with nothing, for events from the first on, and passes over what was given up.
+    pub fn from_first(apply: Apply, discarded: Discarded) -> Self {
         Folding { apply, from_first: true, discarded, products: HashMap::new(), parkings: Vec::new() }
     }
 
@@ -122,7 +125,7 @@ impl Folding {
             }
             return;
         }
-        if self.discarded.contains(&at.event_id) {
+        if self.discarded.events.contains(&at.event_id) {
             meta.version = at.version;
             entry.changed = true;
             return;
@@ -131,6 +134,11 @@ impl Folding {
             Ok(event) => event,
             Err(unreadable) => return self.park_at(at, unreadable),
         };
+        if self.discarded.has_review_of((at.product_id, at.version), &event) {
+            meta.version = at.version;
+            entry.changed = true;
+            return;
+        }
         // The database would refuse the product's row after whatever event is the last of a batch: this one is why.
         if !is_storable(&event) {
             return self.park_at(at, UNSTORABLE.to_owned());
@@ -225,10 +233,33 @@ mod tests {
     }
 
     #[test]
+    fn given_a_product_that_cannot_be_read_then_it_is_folded_from_its_first_event() {
+        let stored = |parked| {
+            let product = StoredProduct::of(ProductId::try_from(1).unwrap(), ProductMeta::default());
+            StoredProduct { parked, unreadable: true, ..product }
+        };
+        let events = [1, 2].map(|number| event(number, "ReviewReported.v1", r#"{"review_id":7}"#));
+        for parked in [false, true] {
+            let apply = projection(domain::PROJECTION_VERSION).unwrap();
+            let mut folding = Folding::of(apply, vec![stored(parked)], Discarded::default());
+            folding.fold(&events[1]);
+            assert_eq!((folding.holes(), folding.changed().len()), (vec![events[1].product_id], 0));
+            folding.begin_again(events[1].product_id);
+            events.iter().for_each(|event| folding.fold(event));
+            folding.end_again(&events[1]);
+            let product = folding.changed()[0];
+            assert_eq!(
+                (product.meta.version, product.parked, product.unreadable),
+                (Version(2), false, false)
+            );
+        }
+    }
+
+    #[test]
     fn given_events_that_are_missing_before_one_that_cannot_be_read_then_they_are_what_is_wrong() {
         let apply = projection(domain::PROJECTION_VERSION).unwrap();
         let unreadable = event(3, "ReviewReported.v9", "{}");
-        let mut folding = Folding::of(apply, Vec::new(), HashSet::new());
+        let mut folding = Folding::of(apply, Vec::new(), Discarded::default());
         folding.fold(&unreadable);
         assert_eq!((folding.holes(), folding.parkings.len()), (vec![unreadable.product_id], 0));
     }
@@ -236,7 +267,7 @@ mod tests {
     #[test]
     fn a_part_is_taken_out_with_its_parkings_and_the_others_stay() {
         let mut folding =
-            Folding::from_first(projection(domain::PROJECTION_VERSION).unwrap(), HashSet::new());
+            Folding::from_first(projection(domain::PROJECTION_VERSION).unwrap(), Discarded::default());
         let ids = [1, 2, 65].map(|id| ProductId::try_from(id).unwrap());
         for product_id in ids {
             folding.fold(&domain::LogEvent {
@@ -252,11 +283,43 @@ mod tests {
     }
 
     #[test]
+    fn given_up_with_the_review_it_added_then_what_comes_later_of_the_review_takes_nothing_away() {
+        let posted = |number, review_id| {
+            let payload = format!(r#"{{"review_id":{review_id},"rating":4,"recommend":true}}"#);
+            event(number, "ReviewPosted.v1", &payload)
+        };
+        let erased = |number, review_id| {
+            let payload = format!(r#"{{"review_id":{review_id},"rating":4,"recommend":true}}"#);
+            event(number, "ReviewErased.v1", &payload)
+        };
+        let given_up = event(2, "ReviewPosted.v9", r#"{"review_id":8}"#);
+        let mut discarded = Discarded::default();
+        discarded.add(
+            (given_up.product_id, given_up.version),
+            given_up.event_id,
+            Event::added_review(&given_up.event_type, &given_up.payload),
+        );
+        let mut folding = Folding::from_first(projection(domain::PROJECTION_VERSION).unwrap(), discarded);
+        for event in [posted(1, 7), given_up, erased(3, 8)] {
+            folding.fold(&event);
+        }
+        let [product] = folding.changed()[..] else { panic!("one product") };
+        assert_eq!(
+            (product.meta.version, product.meta.ratings, product.parked),
+            (Version(3), [0, 0, 0, 1, 0], false)
+        );
+        folding.fold(&erased(4, 7));
+        assert_eq!(folding.changed()[0].meta.ratings, [0; 5]);
+    }
+
+    #[test]
     fn given_a_refusal_after_an_event_that_was_given_up_then_the_event_before_it_is_named() {
         let applied = event(1, "ReviewReported.v1", r#"{"review_id":7}"#);
         let given_up = event(2, "ReviewReported.v9", "{}");
         let apply = projection(domain::PROJECTION_VERSION).unwrap();
-        let mut folding = Folding::of(apply, Vec::new(), HashSet::from([given_up.event_id]));
+        let mut discarded = Discarded::default();
+        discarded.add((given_up.product_id, given_up.version), given_up.event_id, None);
+        let mut folding = Folding::of(apply, Vec::new(), discarded);
         folding.fold(&applied);
         folding.fold(&given_up);
         assert_eq!(folding.changed()[0].meta.version, given_up.version);

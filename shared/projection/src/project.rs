@@ -4,13 +4,13 @@
 use crate::batch::Batch;
 use crate::fold::Folding;
 use crate::plan::{Whole, is_of, moved, new_events, plan, products_of};
-use domain::{Apply, EventId, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection};
-use meta::{Checkpoint, Parking, StoredProduct};
+use domain::{Apply, LogEvent, PROJECTION_VERSIONS, Part, Position, ProductId, Version, projection};
+use meta::{Checkpoint, Discarded, Parking, StoredProduct, WrittenGeneration};
 use postgres::{Fault, fault};
 use primary::{HeadsAtBeat, LogRange};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -64,6 +64,8 @@ pub struct Projected {
     pub positions: BTreeMap<Part, Position>,
     /// Products of those events, each with the last version of it that was passed.
     pub products: BTreeMap<ProductId, Version>,
+    /// Those of them that stand still in the generation that answers: readers show them as they were before.
+    pub standing_still: BTreeSet<ProductId>,
     /// Events folded, of all generations.
     pub events: usize,
     /// Events that had to be pulled.
@@ -158,21 +160,21 @@ async fn project_on(
         Into::Live => meta::live_generations(&mut transaction).await?,
         Into::Built(generation) => meta::built_generation(&mut transaction, generation).await?,
     };
-    let ours: Vec<(i32, Apply)> = generations
+    let ours: Vec<(WrittenGeneration, Apply)> = generations
         .into_iter()
-        .filter_map(|(generation, version)| Some((generation, projection(version)?)))
+        .filter_map(|written| Some((written, projection(written.projection_version)?)))
         .collect();
     if ours.is_empty() {
         return Err(ProjectError::NoGeneration);
     }
-    let numbers: Vec<i32> = ours.iter().map(|(generation, _)| *generation).collect();
+    let numbers: Vec<i32> = ours.iter().map(|(written, _)| written.generation).collect();
     let checkpoints = meta::lock_checkpoints(&mut transaction, &numbers, &parts).await?;
     let (events, pulled) = missing_pulled(primary, batch, &checkpoints).await?;
     // After the lock: what was given up before whoever made the product anew let go of it is passed over here too.
     let products: BTreeSet<ProductId> = events.values().flatten().map(|event| event.product_id).collect();
     let discarded = meta::discarded_events_of(&mut *transaction, products).await?;
     let mut projected = Projected { pulled, ..Projected::default() };
-    for (generation, apply) in ours {
+    for (WrittenGeneration { generation, answers, .. }, apply) in ours {
         let at: Vec<Checkpoint> =
             checkpoints.iter().filter(|c| c.generation == generation).copied().collect();
         let new = new_events(&at, &events);
@@ -181,8 +183,13 @@ async fn project_on(
         let moved = moved(&at, &new);
         meta::move_checkpoints(&mut transaction, &moved).await?;
         projected.events += new.len();
-        projected.parkings.extend(parkings);
         projected.products.extend(new.iter().map(|event| (event.product_id, event.version)));
+        if answers {
+            let stands_still = |id: &ProductId| folding.product(*id).is_some_and(|product| product.parked);
+            projected.standing_still.extend(products_of(&new).into_iter().filter(stands_still));
+            projected.standing_still.extend(parkings.iter().map(|parking| parking.product_id));
+        }
+        projected.parkings.extend(parkings);
         for checkpoint in moved {
             let at = projected.positions.entry(checkpoint.part).or_insert(checkpoint.pos);
             *at = (*at).min(checkpoint.pos);
@@ -244,7 +251,7 @@ async fn fold_into(
     connection: &mut PgConnection,
     (generation, apply): (i32, Apply),
     new: &[&LogEvent],
-    discarded: &HashSet<EventId>,
+    discarded: &Discarded,
 ) -> Result<Folding, ProjectError> {
     let products = meta::load_products(connection, generation, &products_of(new)).await?;
     let mut folding = Folding::of(apply, products, discarded.clone());
@@ -261,7 +268,7 @@ async fn fold_into(
 /// Folds a product's events from the first up to `last`.
 async fn rebuild(primary: &PgPool, folding: &mut Folding, last: &LogEvent) -> Result<(), ProjectError> {
     let product = last.product_id;
-    tracing::warn!(product.id = %product, "events of the product were missing: it is rebuilt from the log");
+    tracing::warn!(product.id = %product, "events of the product were missing, or its row cannot be read: it is rebuilt from the log");
     folding.begin_again(product);
     let mut after = Version(0);
     loop {

@@ -2,9 +2,8 @@
 //! no I/O.
 
 use crate::fold::Folding;
-use domain::{Apply, EventId, EventRef, Position, ProductId, Version};
-use meta::Checkpoint;
-use std::collections::HashSet;
+use domain::{Apply, EventRef, Position, ProductId, Version};
+use meta::{Checkpoint, Discarded};
 
 /// A product while it is folded anew. In no generation does it come past the checkpoint: readers would see it go back
 /// at a swap to a generation that is as far, and there without what is ahead.
@@ -12,7 +11,7 @@ use std::collections::HashSet;
 pub struct Rebuild {
     product_id: ProductId,
     generations: Vec<OfGeneration>,
-    discarded: HashSet<EventId>,
+    discarded: Discarded,
     events: u64,
 }
 
@@ -25,8 +24,8 @@ struct OfGeneration {
 }
 
 impl Rebuild {
-    /// Begins for generations, and passes over events that were given up.
-    pub fn of(product_id: ProductId, generations: &[(i32, Apply)], discarded: HashSet<EventId>) -> Self {
+    /// Begins for generations, and passes over what was given up.
+    pub fn of(product_id: ProductId, generations: &[(i32, Apply)], discarded: Discarded) -> Self {
         let of_generation = |(generation, apply): &(i32, Apply)| OfGeneration {
             generation: *generation,
             up_to: Position(0),
@@ -46,8 +45,8 @@ impl Rebuild {
         self.generations.iter().map(|of| of.generation)
     }
 
-    /// The events that it passes over.
-    pub fn discarded(&self) -> &HashSet<EventId> {
+    /// What it passes over.
+    pub fn discarded(&self) -> &Discarded {
         &self.discarded
     }
 
@@ -75,14 +74,15 @@ impl Rebuild {
         self.generations.iter().map(|of| of.passed).max().unwrap_or_default()
     }
 
-    /// Events that were read.
+    /// Events of the product that were read.
     pub fn events(&self) -> u64 {
         self.events
     }
 
     /// Folds an event in the generations that go up to it and have not passed it. Events come in order of version.
     pub fn pass(&mut self, event: EventRef<'_>) {
-        self.events += 1;
+        // Where one generation is behind another, some are read twice.
+        self.events += u64::from(event.version > self.version());
         for of in &mut self.generations {
             if event.pos <= of.up_to && event.version > of.passed {
                 of.folding.fold(event);

@@ -9,11 +9,11 @@ use crate::groups::Groups;
 use crate::progress::{At, Progress, Stage};
 use crate::stores::Stores;
 use domain::{Apply, Epoch, EventId, EventRef, Part, Position, Version};
-use meta::{Checkpoint, StoredProduct};
+use meta::{Checkpoint, Discarded, StoredProduct};
 use postgres::{Fault, fault};
 use projection::Folding;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ pub(crate) struct Build {
     pub(crate) generation: i32,
     pub(crate) apply: Apply,
     /// Events that were given up.
-    pub(crate) discarded: HashSet<EventId>,
+    pub(crate) discarded: Discarded,
     pub(crate) epoch: Epoch,
     /// By part, the position to go up to.
     pub(crate) targets: Vec<Position>,
@@ -133,7 +133,7 @@ async fn add_up(
         };
         error::primary(primary::copy_product_events(primary, *product_id, Version(0), each).await)?;
     }
-    let product = |(product_id, meta)| StoredProduct { product_id, meta, parked: false };
+    let product = |(product_id, meta)| StoredProduct::of(product_id, meta);
     let added_up = snapshot.products.into_iter().map(product).collect();
     let checkpoints = snapshot.heads.into_iter().map(|(part, pos, id)| checkpoint(job, part, pos, id));
     Ok((added_up, folding, checkpoints.collect()))

@@ -31,6 +31,8 @@ pub struct Difference {
     pub product_id: ProductId,
     /// As the generation has it, at version 0 when it does not.
     pub stored: ProductMeta,
+    /// Its characteristics cannot be read, and are left out there.
+    pub unreadable: bool,
     /// As it should be.
     pub expected: ProductMeta,
     /// Where that was read.
@@ -172,8 +174,7 @@ impl Comparison {
         let mut compared = Compared { products: count(&expected), ..Compared::default() };
         let mut unlike: Vec<ProductId> = Vec::new();
         let each = |stored: StoredProduct| match expected.remove(&stored.product_id) {
-            Some(meta) if meta == stored.meta && !stored.parked && !given_up.contains(&stored.product_id) => {
-            }
+            Some(meta) if is(&stored, &meta) && !stored.parked && !given_up.contains(&stored.product_id) => {}
             known => {
                 compared.products += u64::from(known.is_none());
                 unlike.push(stored.product_id);
@@ -251,11 +252,11 @@ impl Comparison {
             return Ok(Seen::StandsStill);
         }
         // Of an event that was given up the reviews know nothing.
-        if against == Against::Reviews && discarded.is_empty() {
+        if against == Against::Reviews && discarded.events.is_empty() {
             let summed = error::primary(primary::product_meta(&self.stores.primary, product_id).await)?;
             return Ok(if summed.version != stored.meta.version {
                 Seen::AtOtherVersions
-            } else if summed == stored.meta {
+            } else if is(&stored, &summed) {
                 Seen::Alike
             } else {
                 Seen::Differs(difference(stored, summed, "primary: reviews, characteristics"))
@@ -272,7 +273,7 @@ impl Comparison {
         };
         error::primary(primary::copy_product_events(primary, product_id, Version(0), each).await)?;
         let expected = folding.product(product_id).map(|product| product.meta.clone()).unwrap_or_default();
-        if expected == stored.meta {
+        if is(&stored, &expected) {
             return Ok(Seen::Alike);
         }
         if last < stored.meta.version {
@@ -301,8 +302,13 @@ enum Seen {
     WithoutPositions(Version),
 }
 
+fn is(stored: &StoredProduct, expected: &ProductMeta) -> bool {
+    stored.meta == *expected && !stored.unreadable
+}
+
 fn difference(stored: StoredProduct, expected: ProductMeta, expected_from: &'static str) -> Difference {
-    Difference { product_id: stored.product_id, stored: stored.meta, expected, expected_from }
+    let StoredProduct { product_id, meta, unreadable, parked: _ } = stored;
+    Difference { product_id, stored: meta, unreadable, expected, expected_from }
 }
 
 fn count(products: &HashMap<ProductId, ProductMeta>) -> u64 {

@@ -90,7 +90,7 @@ async fn fold_piece(stores: &Stores, part: Part, target: Position) -> Result<f64
     let Some(apply) = projection(PROJECTION_VERSION) else { return Ok(0.0) };
     let mut primary = stores.connect_primary().await?;
     error::primary(primary::prefer_ranges(&mut primary).await)?;
-    let mut folding = Folding::from_first(apply, std::collections::HashSet::new());
+    let mut folding = Folding::from_first(apply, meta::Discarded::default());
     let through = target.min(Position(PROBE_EVENTS));
     let began = Instant::now();
     let range = CopyRange { part, after: Position(0), through };

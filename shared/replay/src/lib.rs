@@ -37,5 +37,5 @@ pub use run::{PRODUCTS_AT_ONCE, Plan, Replayed, replay};
 pub use stores::Stores;
 pub use swap::{RolledBack, rollback};
 pub use throttle::Throttle;
-pub use verify::{Verified, repair, verify, verify_products};
+pub use verify::{Repaired, Verified, repair, verify, verify_products};
 pub use words::counted;

@@ -53,9 +53,9 @@ async fn rebuild(stores: &Stores, product_id: ProductId, only: Option<i32>) -> R
     let began = Instant::now();
     let (mut primary, mut meta) = (stores.connect_primary().await?, stores.connect_meta().await?);
     let live = error::meta(meta::live_generations(&mut meta).await)?;
-    let wanted = live.into_iter().filter(|(generation, _)| only.is_none_or(|only| only == *generation));
+    let wanted = live.into_iter().filter(|live| only.is_none_or(|only| only == live.generation));
     let known: Vec<(i32, Apply)> =
-        wanted.filter_map(|(generation, version)| Some((generation, projection(version)?))).collect();
+        wanted.filter_map(|live| Some((live.generation, projection(live.projection_version)?))).collect();
     if known.is_empty() {
         return Err(ReplayError::NoGeneration);
     }
@@ -84,7 +84,9 @@ async fn rebuild(stores: &Stores, product_id: ProductId, only: Option<i32>) -> R
         if let Some(parking) = folding.parkings.first() {
             let stored = meta::load_products(&mut transaction, generation, &[product_id]).await;
             let reached = folding.product(product_id).map(|product| product.meta.version);
-            let further = |stored: &StoredProduct| !stored.parked && Some(stored.meta.version) > reached;
+            let further = |stored: &StoredProduct| {
+                !stored.parked && !stored.unreadable && Some(stored.meta.version) > reached
+            };
             if error::meta(stored)?.iter().any(further) {
                 parked = parked.or_else(|| Some(parking.reason.clone()));
                 kept.push(generation);

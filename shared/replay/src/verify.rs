@@ -1,6 +1,6 @@
 //! Verifying the generation that answers, and mending what differs.
 
-use crate::compare::{Against, Compared, Comparison};
+use crate::compare::{Against, Compared, Comparison, Difference};
 use crate::error::{self, ReplayError};
 use crate::gate::Gate;
 use crate::product::{Rebuilt, rebuild_product};
@@ -84,14 +84,35 @@ async fn answers_from_this_log(stores: &Stores) -> Result<(i32, i32), ReplayErro
     error::meta(meta::active_generation(&stores.meta).await)?.ok_or(ReplayError::NoGeneration)
 }
 
-/// Rebuilds the products that differ.
+/// What repairing came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repaired {
+    /// Products that were made anew from their events.
+    pub rebuilt: Vec<Rebuilt>,
+    /// Those of them that differ still: their events and their reviews say different things.
+    pub unmended: Vec<Difference>,
+}
+
+impl Repaired {
+    /// Whether a product differs still.
+    pub fn is_unmended(&self, product_id: ProductId) -> bool {
+        self.unmended.iter().any(|difference| difference.product_id == product_id)
+    }
+}
+
+/// Rebuilds the products that differ, and compares them again.
 ///
 /// # Errors
 /// [`ReplayError`]; those before it are rebuilt.
-pub async fn repair(stores: &Stores, compared: &Compared) -> Result<Vec<Rebuilt>, ReplayError> {
+pub async fn repair(stores: &Stores, compared: &Compared) -> Result<Repaired, ReplayError> {
     let mut rebuilt = Vec::with_capacity(compared.differences.len());
     for difference in &compared.differences {
         rebuilt.push(rebuild_product(stores, difference.product_id).await?);
     }
-    Ok(rebuilt)
+    let products: Vec<ProductId> = rebuilt.iter().map(|rebuilt| rebuilt.product_id).collect();
+    let unmended = match products.as_slice() {
+        [] => Vec::new(),
+        products => verify_products(stores, products).await?.differences,
+    };
+    Ok(Repaired { rebuilt, unmended })
 }

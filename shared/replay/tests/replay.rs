@@ -194,31 +194,36 @@ async fn what_differs_is_named_with_both_values_repaired_and_not_swapped_in() {
         "UPDATE product_meta SET version = version - 1 WHERE product_id = 3",
         "UPDATE product_meta SET characteristics = '[]' WHERE product_id = 4",
         "UPDATE product_meta SET version = version + 5 WHERE product_id = 5",
+        "UPDATE product_meta SET characteristics = '{}' WHERE product_id = 6",
         "INSERT INTO product_meta (generation, part, product_id, version) VALUES (1, 20, 84, 3)",
     ] {
         sqlx::query(damage).execute(&world.meta.pool).await.unwrap();
     }
     let verified = verify(&world.stores, None, None, &Arc::default()).await.unwrap();
-    assert_eq!((verified.generation, verified.compared.products, verified.compared.differing), (1, 11, 6));
+    assert_eq!((verified.generation, verified.compared.products, verified.compared.differing), (1, 11, 7));
     let expected: BTreeMap<i64, ProductMeta> =
         verified.compared.differences.iter().map(|d| (d.product_id.get(), d.expected.clone())).collect();
-    assert_eq!(expected.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 84]);
-    for id in 1..=5 {
+    assert_eq!(expected.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 84]);
+    for id in 1..=6 {
         assert_eq!(expected[&id], fold[&id], "product {id}");
     }
     let first = &verified.compared.differences[0];
     assert_eq!(first.stored.ratings[2], first.expected.ratings[2] + 1);
+    let unreadable =
+        verified.compared.differences.iter().filter(|d| d.unreadable).map(|d| d.product_id.get());
+    assert_eq!(unreadable.collect::<Vec<_>>(), [6]);
     let sampled = verify(&world.stores, Some(100), None, &Arc::default()).await.unwrap();
     assert_eq!(
         (sampled.sampled, sampled.compared.products, sampled.compared.differing),
-        (true, 10, 5),
+        (true, 10, 6),
         "the primary knows no product 84"
     );
     let all = verify(&world.stores, Some(101), None, &Arc::default()).await.unwrap();
-    assert_eq!((all.sampled, all.compared.products, all.compared.differing), (false, 11, 6));
+    assert_eq!((all.sampled, all.compared.products, all.compared.differing), (false, 11, 7));
 
     // A replay of the same log is right, whatever the generation that answers has.
-    repair(&world.stores, &verified.compared).await.unwrap();
+    let repaired = repair(&world.stores, &verified.compared).await.unwrap();
+    assert_eq!((repaired.rebuilt.len(), repaired.unmended.len()), (7, 0), "{repaired:?}");
     let verified = verify(&world.stores, None, None, &Arc::default()).await.unwrap();
     assert_eq!((verified.compared.products, verified.compared.differing), (10, 0));
     assert_eq!(products_of_meta(&world.meta.pool).await, fold);
@@ -233,6 +238,11 @@ async fn what_differs_is_named_with_both_values_repaired_and_not_swapped_in() {
     assert_eq!((replayed.swap, replayed.compared.differing), (None, 1));
     assert_eq!(replayed.compared.differences[0].product_id, product(7));
     assert_eq!(world.active().await, 1);
+    // Nor is it called mended.
+    let verified = verify(&world.stores, None, None, &Arc::default()).await.unwrap();
+    let repaired = repair(&world.stores, &verified.compared).await.unwrap();
+    assert_eq!((repaired.rebuilt.len(), repaired.unmended.len()), (1, 1), "{repaired:?}");
+    assert!(repaired.is_unmended(product(7)) && !repaired.is_unmended(product(3)));
     projector.stop().await;
 }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::http::{Front, Request};
+use crate::import::reviewsctl;
 use crate::sql::Database;
+use crate::stack::{Stack, succeeds};
 use crate::wait::until;
 
 /// Within this time of a POST its rating is in meta.
@@ -201,4 +203,44 @@ pub(crate) fn votes_count_and_reports_hide(front: Front) {
             "{target}"
         );
     }
+}
+
+/// Of a product that stands still meta does not show the change, and the answer does not promise it.
+pub(crate) fn what_stands_still_is_not_promised(stack: &Stack) {
+    let (front, product) = (stack.front, 900_001);
+    let (primary, meta) = (Database::primary(stack), Database::meta(stack));
+    let promised = |body: &str| {
+        let answer = front.ask(&Request::post(&format!("/reviews/{product}"), review(4, body).to_string()));
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        match answer.all("preference-applied").as_slice() {
+            [] => true,
+            ["respond-async"] => false,
+            other => panic!("preferences applied: {other:?}"),
+        }
+    };
+    let becomes_promised = |body: &str| {
+        until(body, Duration::from_secs(30), || {
+            promised(body).then_some(()).ok_or_else(|| "an answer that promises nothing".to_owned())
+        });
+    };
+    becomes_promised("A product that goes on.");
+    primary.rows(&format!(
+        "WITH s AS (UPDATE product_stream SET version = version + 1
+                    WHERE part = {product} % 64 AND product_id = {product} RETURNING version)
+         INSERT INTO outbox (part, product_id, version, event_id, type, payload)
+         SELECT {product} % 64, {product}, version, gen_random_uuid(), 'ReviewPraised.v1', '{{}}' FROM s"
+    ));
+    until("the product stands still", Duration::from_secs(30), || {
+        let parked = meta.column("SELECT product_id FROM parked_product");
+        if parked == [product.to_string()] { Ok(()) } else { Err(format!("{parked:?} do")) }
+    });
+    for n in 1..=5 {
+        assert!(!promised("One that meta does not show."), "answer {n} promises what meta does not show");
+    }
+    let mut discard = reviewsctl(stack);
+    succeeds(discard.args(["parked", "discard", &product.to_string(), "--yes"]));
+    becomes_promised("It goes on.");
+    let meta = front.json(&format!("/reviews/{product}/meta"));
+    let listed = listed(front, &format!("/reviews/{product}/list?count=100")).len();
+    assert_eq!(meta["ratings"]["4"], listed, "{meta}");
 }

@@ -55,6 +55,7 @@ fn a_first_day() {
     check("a lenient post", || commands::a_post_takes_what_can_be_taken(front));
     check("a refused post", || commands::a_refusal_names_every_field(front));
     check("votes and reports", || commands::votes_count_and_reports_hide(front));
+    check("a product that stands still", || commands::what_stands_still_is_not_promised(&stack));
 
     check("every route", || contract::every_row_holds(front, &primary));
     check("entity tags", || contract::tags_follow_the_answers(front, &Database::meta(&stack)));

@@ -26,7 +26,7 @@ fn answer(version: i64, body: &str) -> Answer {
 
 fn notice(store: Store, id: i64, version: i64) -> ChangeNotice {
     let origin = Some(Origin { announcer: Uuid::from_u128(1), number: 1, receipt: false });
-    ChangeNotice { store, changes: vec![(product(id), Version(version))], origin }
+    ChangeNotice { origin, ..ChangeNotice::of(store, vec![(product(id), Version(version))]) }
 }
 
 fn cache_of(bytes_max: u64, age_max: Duration) -> Cache {

@@ -1,7 +1,7 @@
 //! Where a review is, or where it waits and for whom.
 
+use super::InMeta;
 use domain::{Position, Version};
-use meta::TracedProduct;
 use primary::TracedEvent;
 
 /// The last stop that it has reached.
@@ -23,19 +23,27 @@ pub(super) enum Outcome {
     Parked { at: Version },
     /// Meta is past it, and has not counted it.
     Missed,
+    /// It was counted, and is erased.
+    Erased,
+    /// Its event was given up, and its product goes on without it.
+    GivenUp,
+    /// What answers was made from another log, and says nothing of this event.
+    OtherLog,
 }
 
-/// Decides by the event, what was offered of its part, and its product in every generation.
-pub(super) fn outcome(
-    event: Option<&TracedEvent>,
-    published: Position,
-    product: &[TracedProduct],
-) -> Outcome {
+/// Decides by the event, what was offered of its part, and what meta has.
+pub(super) fn outcome(event: Option<&TracedEvent>, published: Position, in_meta: &InMeta) -> Outcome {
     let Some(event) = event else { return Outcome::NoEvent };
     let Some(pos) = event.pos else { return Outcome::InOutbox };
-    let Some(answers) = product.iter().find(|product| product.answers) else { return Outcome::NoGeneration };
+    let Some(answers) = in_meta.products.iter().find(|product| product.answers) else {
+        return Outcome::NoGeneration;
+    };
+    if in_meta.other_log {
+        return Outcome::OtherLog;
+    }
     match (answers.parked_at, answers.version) {
         (Some(at), _) if at <= event.version => Outcome::Parked { at },
+        (_, Some(version)) if version >= event.version && in_meta.given_up => Outcome::GivenUp,
         (parked_at, Some(version)) if version >= event.version => Outcome::Arrived { parked_at },
         _ if answers.checkpoint >= pos => Outcome::Missed,
         _ if published >= pos => Outcome::Offered { checkpoint: answers.checkpoint },
@@ -44,6 +52,14 @@ pub(super) fn outcome(
 }
 
 impl Outcome {
+    /// The same of a review that was erased.
+    pub(super) fn of_erased(self) -> Self {
+        match self {
+            Outcome::Arrived { .. } => Outcome::Erased,
+            other => other,
+        }
+    }
+
     /// In one line, with the command that tells more where it is stuck.
     pub(super) fn says(&self) -> String {
         match self {
@@ -70,6 +86,21 @@ impl Outcome {
             Outcome::Parked { at } => format!(
                 "stuck: its product stands still in meta at the event of version {at} (`cargo reviewsctl parked show ID`)"
             ),
+            Outcome::Erased => {
+                "erased: lists do not show it, and meta takes it out with the event of its erasing, which \
+                                goes the same way"
+                    .to_owned()
+            }
+            Outcome::GivenUp => {
+                "given up: its event could not be applied, and the product goes on without it; meta \
+                                 will not show it"
+                    .to_owned()
+            }
+            Outcome::OtherLog => {
+                "not known: meta was made from another log than the primary's, and its versions are of \
+                                  other events (`cargo reviewsctl status`)"
+                    .to_owned()
+            }
             Outcome::Missed => "lost: meta is past its event and does not have it in its product, which the \
                                 next event of the product mends"
                 .to_owned(),
@@ -81,6 +112,7 @@ impl Outcome {
 mod tests {
     use super::*;
     use chrono::DateTime;
+    use meta::TracedProduct;
 
     fn event(pos: Option<i64>) -> TracedEvent {
         TracedEvent {
@@ -105,13 +137,18 @@ mod tests {
 
     #[test]
     fn each_stop_is_told_from_the_others() {
+        let in_meta = |products: &[TracedProduct]| InMeta {
+            products: products.to_vec(),
+            other_log: false,
+            given_up: false,
+        };
         let at = |pos, published, product: &TracedProduct| {
-            outcome(Some(&event(pos)), Position(published), std::slice::from_ref(product))
+            outcome(Some(&event(pos)), Position(published), &in_meta(std::slice::from_ref(product)))
         };
         let behind = product(8, Some(3), None);
-        assert_eq!(outcome(None, Position(9), &[]), Outcome::NoEvent);
+        assert_eq!(outcome(None, Position(9), &in_meta(&[])), Outcome::NoEvent);
         assert_eq!(at(None, 9, &behind), Outcome::InOutbox);
-        assert_eq!(outcome(Some(&event(Some(9))), Position(9), &[]), Outcome::NoGeneration);
+        assert_eq!(outcome(Some(&event(Some(9))), Position(9), &in_meta(&[])), Outcome::NoGeneration);
         assert_eq!(at(Some(9), 8, &behind), Outcome::InLog);
         assert_eq!(at(Some(9), 9, &behind), Outcome::Offered { checkpoint: Position(8) });
         assert_eq!(at(Some(9), 9, &product(8, None, None)), Outcome::Offered { checkpoint: Position(8) });
@@ -126,8 +163,18 @@ mod tests {
         // Another generation has it, but does not answer.
         let building = TracedProduct { answers: false, ..product(20, Some(9), None) };
         assert_eq!(
-            outcome(Some(&event(Some(9))), Position(9), &[behind, building]),
+            outcome(Some(&event(Some(9))), Position(9), &in_meta(&[behind, building])),
             Outcome::Offered { checkpoint: Position(8) }
         );
+        // Versions of another log say nothing, and of what was given up that it is behind.
+        let there = in_meta(&[product(9, Some(4), None)]);
+        let with = |in_meta: &InMeta, pos| outcome(Some(&event(pos)), Position(9), in_meta);
+        let other_log = InMeta { other_log: true, ..in_meta(&there.products) };
+        assert_eq!(with(&other_log, Some(9)), Outcome::OtherLog);
+        assert_eq!(with(&other_log, None), Outcome::InOutbox);
+        let given_up = InMeta { given_up: true, ..in_meta(&there.products) };
+        assert_eq!(with(&given_up, Some(9)), Outcome::GivenUp);
+        let redriven = InMeta { given_up: true, ..in_meta(&[product(9, Some(3), Some(4))]) };
+        assert_eq!(with(&redriven, Some(9)), Outcome::Parked { at: Version(4) });
     }
 }

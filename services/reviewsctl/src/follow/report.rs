@@ -1,5 +1,6 @@
 //! What was found at each stop, as text and as JSON.
 
+use super::InMeta;
 use super::outcome::{Outcome, outcome};
 use crate::section::Section;
 use broker::QueueDepth;
@@ -36,6 +37,7 @@ struct Row {
     part: i16,
     written: DateTime<Utc>,
     listed: bool,
+    erased: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -93,24 +95,27 @@ impl Report {
         event: Result<Option<TracedEvent>, String>,
         published: Result<Position, String>,
         queues: Result<Vec<QueueDepth>, String>,
-        product: Result<Vec<TracedProduct>, String>,
+        in_meta: Result<InMeta, String>,
     ) -> Self {
-        let TracedRow { product_id, date, listed } = *row;
+        let TracedRow { product_id, date, listed, erased } = *row;
         let part = product_id.part();
-        let outcome = match (&event, &published, &product) {
-            (Ok(event), Ok(published), Ok(product)) => Ok(outcome(event.as_ref(), *published, product)),
+        let outcome = match (&event, &published, &in_meta) {
+            (Ok(event), Ok(published), Ok(in_meta)) => {
+                let outcome = outcome(event.as_ref(), *published, in_meta);
+                Ok(if erased { outcome.of_erased() } else { outcome })
+            }
             (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => Err(format!("not known: {why}")),
         };
         let traced = event.as_ref().ok().and_then(Option::as_ref);
-        let checkpoints = product.as_ref().map_err(Clone::clone);
+        let checkpoints = in_meta.as_ref().map_err(Clone::clone);
         let checkpoints =
-            checkpoints.map(|products| products.iter().map(|p| checkpoint(p, traced)).collect());
+            checkpoints.map(|in_meta| in_meta.products.iter().map(|p| checkpoint(p, traced)).collect());
         let queue = |queues: Vec<QueueDepth>| {
             let found = queues.into_iter().find(|queue| queue.queue == queue_of(part));
             found.map(|QueueDepth { queue, messages, consumers }| Queue { queue, messages, consumers })
         };
-        let products = product.map(|products| products.iter().map(|p| folded(p, traced)).collect());
-        let row = Row { product: product_id.get(), part: part.get(), written: date, listed };
+        let products = in_meta.map(|in_meta| in_meta.products.iter().map(|p| folded(p, traced)).collect());
+        let row = Row { product: product_id.get(), part: part.get(), written: date, listed, erased };
         let read_from = match traced {
             None => "primary: outbox, event_log",
             Some(TracedEvent { pos: None, .. }) => "primary: outbox",
@@ -164,8 +169,12 @@ fn folded(product: &TracedProduct, event: Option<&TracedEvent>) -> Product {
 /// A line for each stop, and one for what they come to.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.row.line(f, "row", |f, Row { product, part, written, listed }| {
-            let listed = if *listed { "listed" } else { "hidden from lists" };
+        self.row.line(f, "row", |f, Row { product, part, written, listed, erased }| {
+            let listed = match (listed, erased) {
+                (_, true) => "erased",
+                (true, false) => "listed",
+                (false, false) => "hidden from lists",
+            };
             write!(f, "product {product}, part {part}, written {}, {listed}", time(*written))
         })?;
         self.event.line(below(f)?, "event", |f, event| match event {

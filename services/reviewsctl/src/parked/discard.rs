@@ -1,6 +1,7 @@
 //! `reviewsctl parked discard`: an event given up for good, or the dead letters thrown away.
 
 use super::letters::{count, thrown_away};
+use super::show::event_of;
 use super::{ParkingJson, active, parked, parking_line};
 use crate::config::Config;
 use crate::fault::Fault;
@@ -8,7 +9,7 @@ use crate::replay::{product, rebuilt};
 use crate::say;
 use crate::stores::Named;
 use anyhow::bail;
-use domain::{ProductId, Version};
+use domain::{Event, ProductId, Version};
 use meta::ParkedProduct;
 use replay::counted;
 use serde::Serialize;
@@ -88,7 +89,9 @@ struct Discarded {
 
 async fn discard(parking: &ParkedProduct, named: &Named) -> anyhow::Result<Discarded> {
     let product_id = parking.product_id;
-    let discarded = meta::discard_parked(&named.stores.meta, product_id, parking.event_id).await;
+    let event = event_of(named, parking).await?;
+    let added = event.and_then(|event| Event::added_review(&event.event_type, &event.payload));
+    let discarded = meta::discard_parked(&named.stores.meta, product_id, parking.event_id, added).await;
     let discarded = discarded.map_err(|error| named.meta_failed(&error))?;
     let version = rebuilt(named, product_id).await?.version;
     let still = parked(named, Some(product_id)).await?;

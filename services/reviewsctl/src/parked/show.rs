@@ -2,7 +2,7 @@
 
 use super::{ParkingJson, active, parked, time};
 use crate::fault::Fault;
-use crate::replay::values;
+use crate::replay::{stored_values, values};
 use crate::say;
 use crate::stores::Named;
 use anyhow::bail;
@@ -84,7 +84,7 @@ async fn in_generations(named: &Named, product_id: ProductId) -> anyhow::Result<
 }
 
 /// The event for which a product stands still, as the log has it.
-async fn event_of(named: &Named, parked: &ParkedProduct) -> anyhow::Result<Option<LogEvent>> {
+pub(super) async fn event_of(named: &Named, parked: &ParkedProduct) -> anyhow::Result<Option<LogEvent>> {
     let range = LogRange { part: parked.part, after: Position(parked.pos.0 - 1), events_max: 1 };
     let pulled = primary::pull_events(&named.stores.primary, &[range]).await;
     let pulled = pulled.map_err(|error| named.failed(ReplayError::Primary(error), ""))?;
@@ -96,7 +96,7 @@ fn tell(generations: &[InGeneration], summed: &ProductMeta, active: i32) -> anyh
         let InGeneration { generation, projection_version, stored, applied, parked } = g;
         let answers = if *generation == active { ", which answers" } else { "" };
         say::result(format_args!("generation  {generation} (version {projection_version}){answers}"))?;
-        say::result(format_args!("  meta has  {}", values(&stored.meta)))?;
+        say::result(format_args!("  meta has  {}", stored_values(&stored.meta, stored.unreadable)))?;
         let Some((parked, event)) = parked else {
             say::result(format_args!("  goes on   the part is folded up to position {applied}"))?;
             continue;
@@ -174,7 +174,7 @@ impl From<&Found> for ShownJson {
             generation: g.generation,
             projection_version: g.projection_version,
             answers: g.generation == found.active,
-            meta: values(&g.stored.meta),
+            meta: stored_values(&g.stored.meta, g.stored.unreadable),
             applied: g.applied.0,
             parked: g.parked.as_ref().map(|(parked, event)| WithEvent {
                 parking: ParkingJson::of(parked, found.active),

@@ -146,7 +146,12 @@ async fn origin(
     };
     let ranges = origin::ranges(&projection.checkpoints);
     let pulled = said(stores.of_primary(primary::pull_events(&stores.primary, &ranges)).await)?;
-    Ok(Some(origin::compare(&projection.checkpoints, log, &pulled)))
+    if let Some(other) = origin::other_log(&projection.checkpoints, &pulled) {
+        return Ok(Some(Origin::OtherLog(other)));
+    }
+    let ahead = origin::ahead(&projection.checkpoints, log);
+    let hole = said(stores.of_primary(primary::log_hole(&stores.primary, &ahead)).await)?;
+    Ok(Some(hole.map_or(Origin::SameLog, origin::broken)))
 }
 
 /// Another reading of a store that answered; one that did not is not waited for again.

@@ -29,7 +29,7 @@ fn expected() -> Vec<StoredProduct> {
         recommended_true: 0,
         characteristics: vec![characteristic(14, "Size"), characteristic(15, "Width")],
     };
-    vec![StoredProduct { product_id: product(66), meta, parked: false }]
+    vec![StoredProduct::of(product(66), meta)]
 }
 
 #[test]

@@ -389,6 +389,24 @@ async fn a_product_that_meta_lost_is_rebuilt_from_the_log() {
 }
 
 #[tokio::test]
+async fn a_product_whose_row_cannot_be_read_is_rebuilt_from_the_log_and_no_other_waits_for_it() {
+    let stores = stores().await;
+    stores.write(20).await;
+    stores.catch_up().await;
+    // Both are valid for the column; the second stands still besides.
+    for damage in [
+        "UPDATE product_meta SET characteristics = '{}' WHERE product_id = 3",
+        r#"UPDATE product_meta SET characteristics = '[{"id": 0}]', parked = true WHERE product_id = 4"#,
+    ] {
+        assert_eq!(sqlx::query(damage).execute(&stores.meta.pool).await.unwrap().rows_affected(), 1);
+    }
+    stores.write(20).await;
+    stores.catch_up().await;
+    stores.assert_meta_is_the_fold().await;
+    assert_eq!(stores.parked().await, []);
+}
+
+#[tokio::test]
 async fn roles_can_do_their_work_and_no_more() {
     let stores = stores().await;
     let read = stores.meta.pool_of("reviews_read");

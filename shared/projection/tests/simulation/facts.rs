@@ -2,7 +2,7 @@
 //! can apply.
 
 use crate::dice::Dice;
-use domain::{CharacteristicDefined, Event, PostedReview};
+use domain::{CharacteristicDefined, Event, PostedReview, ReviewId};
 
 /// Something that happened to a product.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub(crate) struct Fact {
     pub(crate) payload: String,
     /// What it says; nothing when no fold can apply it.
     pub(crate) says: Option<Event>,
+    /// The review that its text says was added, whether or not the rest can be applied.
+    pub(crate) adds: Option<ReviewId>,
     /// What its command did to the reviews; nothing when it is of no command of ours.
     pub(crate) did: Option<Event>,
 }
@@ -50,35 +52,38 @@ pub(crate) fn next(
 }
 
 fn sound(event: Event) -> Fact {
+    let adds = match &event {
+        Event::ReviewPosted(review) => Some(review.review_id),
+        _ => None,
+    };
     Fact {
         event_type: event.type_name().to_owned(),
         payload: payload(&event),
         says: Some(event.clone()),
+        adds,
         did: Some(event),
     }
 }
 
 fn poison(dice: &mut Dice, product: i64, characteristics: i64, id: i64) -> Fact {
     let good = Event::ReviewPosted(review(dice, product, characteristics, id));
-    let (event_type, payload, did) = match dice.below(5) {
+    let foreign = |id: i64| {
+        format!(r#"{{"review_id":{id},"rating":5,"recommend":true,"characteristics":{{"999":5}}}}"#)
+    };
+    let added = |id: i64| ReviewId::try_from(id).ok();
+    let (event_type, payload, adds, did) = match dice.below(5) {
         // A command was carried out, and what the log says of it cannot be read.
-        0 => ("ReviewPosted.v9", payload(&good), Some(good)),
-        1 => ("ReviewPosted.v1", "{}".to_owned(), Some(good)),
-        2 => {
-            let foreign = r#"{"review_id":1,"rating":5,"recommend":true,"characteristics":{"999":5}}"#;
-            ("ReviewPosted.v1", foreign.to_owned(), None)
-        }
-        3 => {
-            let foreign = r#"{"review_id":1,"rating":5,"recommend":true,"characteristics":{"999":5}}"#;
-            ("ReviewErased.v1", foreign.to_owned(), None)
-        }
+        0 => ("ReviewPosted.v9", payload(&good), added(id), Some(good)),
+        1 => ("ReviewPosted.v1", "{}".to_owned(), None, Some(good)),
+        2 => ("ReviewPosted.v1", foreign(id), added(id), None),
+        3 => ("ReviewErased.v1", foreign(id), None, None),
         _ => {
             let unstorable =
                 format!(r#"{{"characteristics":[{{"id":{},"name":"a\u0000b"}}]}}"#, product * 10 + 9);
-            ("CharacteristicsDefined.v1", unstorable, None)
+            ("CharacteristicsDefined.v1", unstorable, None, None)
         }
     };
-    Fact { event_type: event_type.to_owned(), payload, says: None, did }
+    Fact { event_type: event_type.to_owned(), payload, says: None, adds, did }
 }
 
 fn defined(product: i64, count: i64) -> Event {

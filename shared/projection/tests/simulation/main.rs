@@ -28,7 +28,7 @@ const SEEDS: u64 = 500;
 const SEED_VARIABLE: &str = "SIMULATION_SEED";
 
 /// What has to happen somewhere in a run: a simulation that does not come there proves nothing about it.
-const MUST_HAPPEN: [&str; 49] = [
+const MUST_HAPPEN: [&str; 50] = [
     "a backlog was left to the projectors",
     "a command began",
     "a command was committed",
@@ -67,6 +67,7 @@ const MUST_HAPPEN: [&str; 49] = [
     "a replay went on",
     "a replay went on after an event was given up",
     "a rollback was asked for",
+    "a review was erased whose posting was given up",
     "a rollback was refused",
     "a swap was refused",
     "an acknowledgement was not heard",

@@ -1,9 +1,9 @@
 //! Meta in memory: generations with their checkpoints and products, and what people gave up.
 
-use domain::{Apply, EventId, Part, Position, ProductId, ProductMeta, Version, projection};
-use meta::{Checkpoint, Parking, StoredProduct};
+use domain::{Apply, EventId, Part, Position, ProductId, ProductMeta, ReviewId, Version, projection};
+use meta::{Checkpoint, Discarded, Parking, StoredProduct};
 use projection::Folding;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub(crate) struct Meta {
@@ -11,9 +11,19 @@ pub(crate) struct Meta {
     pub(crate) active: i32,
     /// The one that answered before the last swap.
     pub(crate) previous: Option<i32>,
-    /// Events that were given up, each with its product and the step at which it was.
-    pub(crate) discarded: BTreeMap<EventId, (ProductId, usize)>,
+    /// Events that were given up.
+    pub(crate) discarded: BTreeMap<EventId, GivenUp>,
     last: i32,
+}
+
+/// An event that was given up.
+pub(crate) struct GivenUp {
+    pub(crate) product: ProductId,
+    pub(crate) version: Version,
+    /// The review that it would have added.
+    pub(crate) review: Option<ReviewId>,
+    /// The step at which it was.
+    pub(crate) step: usize,
 }
 
 #[derive(Clone)]
@@ -68,13 +78,13 @@ impl Meta {
         of.flat_map(|generation| generation.checkpoints.values()).filter(|c| parts(c.part)).copied().collect()
     }
 
-    /// Events of some products that were given up.
-    pub(crate) fn discarded_of(&self, products: impl Fn(ProductId) -> bool) -> HashSet<EventId> {
-        self.discarded
-            .iter()
-            .filter(|(_, (product, _))| products(*product))
-            .map(|(event, _)| *event)
-            .collect()
+    /// What was given up of some products.
+    pub(crate) fn discarded_of(&self, products: impl Fn(ProductId) -> bool) -> Discarded {
+        let mut discarded = Discarded::default();
+        self.discarded.iter().filter(|(_, given_up)| products(given_up.product)).for_each(
+            |(event, given_up)| discarded.add((given_up.product, given_up.version), *event, given_up.review),
+        );
+        discarded
     }
 
     /// Whether `to` is in some part behind `from`: the condition of a swap.

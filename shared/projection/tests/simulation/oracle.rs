@@ -3,7 +3,9 @@
 
 use crate::meta::{Generation, Meta};
 use crate::primary::{Committed, Primary};
-use domain::{Apply, Event, EventId, PROJECTION_VERSIONS, ProductId, ProductMeta, Version, projection};
+use domain::{
+    Apply, Event, EventId, PROJECTION_VERSIONS, ProductId, ProductMeta, ReviewId, Version, projection,
+};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
@@ -17,12 +19,13 @@ pub(crate) struct Oracle {
 impl Oracle {
     /// Folds the events of a product that got positions.
     pub(crate) fn learn(&mut self, id: ProductId, primary: &Primary, discarded: &HashSet<EventId>) {
+        let given_up = GivenUp::of(id, primary, discarded);
         for version in PROJECTION_VERSIONS {
             let after = self.after.entry((id, version)).or_insert_with(|| vec![Some(Rc::default())]);
             let events = primary.products[&id].events.iter().skip(after.len() - 1);
             for event in events.take_while(|event| event.pos.is_some()) {
                 let next =
-                    step(after.last().unwrap().as_ref(), event, projection(version).unwrap(), discarded);
+                    step(after.last().unwrap().as_ref(), event, projection(version).unwrap(), &given_up);
                 after.push(next);
             }
         }
@@ -69,10 +72,11 @@ impl Oracle {
             Some(healed) => {
                 let mut now = Some(Rc::new(healed.clone()));
                 let apply = projection(generation.version).unwrap();
-                let (passed, discarded) =
-                    (usize::try_from(healed.version.0).unwrap(), meta.discarded_of(|of| of == id));
+                let passed = usize::try_from(healed.version.0).unwrap();
+                let discarded = meta.discarded_of(|of| of == id).events;
+                let given_up = GivenUp::of(id, primary, &discarded);
                 for event in &primary.products[&id].events[passed..covered] {
-                    now = step(now.as_ref(), event, apply, &discarded);
+                    now = step(now.as_ref(), event, apply, &given_up);
                 }
                 now
             }
@@ -107,19 +111,39 @@ impl Oracle {
     }
 }
 
+/// What was given up of a product: events, and the reviews that those would have added.
+struct GivenUp<'e> {
+    events: &'e HashSet<EventId>,
+    /// Each with the version at which.
+    reviews: BTreeMap<ReviewId, Version>,
+}
+
+impl<'e> GivenUp<'e> {
+    fn of(id: ProductId, primary: &Primary, events: &'e HashSet<EventId>) -> Self {
+        let given_up = (1..).zip(&primary.products[&id].events).filter(|(_, e)| events.contains(&e.event_id));
+        // Of two the first counts.
+        let reviews = given_up.filter_map(|(version, event)| Some((event.adds?, Version(version))));
+        GivenUp { events, reviews: reviews.collect::<Vec<_>>().into_iter().rev().collect() }
+    }
+}
+
 fn step(
     before: Option<&Rc<ProductMeta>>,
     event: &Committed,
     apply: Apply,
-    discarded: &HashSet<EventId>,
+    given_up: &GivenUp<'_>,
 ) -> Option<Rc<ProductMeta>> {
     let mut next = ProductMeta::clone(before?);
     let version = Version(next.version.0 + 1);
-    if discarded.contains(&event.event_id) {
+    if given_up.events.contains(&event.event_id) {
         next.version = version;
         return Some(Rc::new(next));
     }
     let says: &Event = event.says.as_ref()?;
+    if says.review_id().and_then(|id| given_up.reviews.get(&id)).is_some_and(|added| *added < version) {
+        next.version = version;
+        return Some(Rc::new(next));
+    }
     apply(&mut next, version, says).ok()?;
     Some(Rc::new(next))
 }

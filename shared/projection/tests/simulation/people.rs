@@ -1,8 +1,9 @@
 //! What people do, or have done to them: products made anew, events given up, rows lost; and at last, rest.
 
-use crate::meta::Generation;
+use crate::meta::{Generation, GivenUp};
 use crate::primary::PRODUCTS;
 use crate::world::World;
+use domain::{Event, Version};
 use meta::Checkpoint;
 
 impl World {
@@ -33,11 +34,14 @@ impl World {
         let parked = self.meta.generations[&self.meta.active].parked.values();
         let parked: Vec<_> = parked.map(|p| (p.product_id, p.event_id, p.version)).collect();
         let Some((id, event_id, version)) = self.dice.pick(&parked) else { return false };
-        if self.meta.discarded.insert(event_id, (id, self.step)).is_some() {
+        let event = self.primary.product_events(id, Version(version.0 - 1)).next().unwrap();
+        let review = Event::added_review(&event.event_type, &event.payload);
+        let given_up = GivenUp { product: id, version, review, step: self.step };
+        if self.meta.discarded.insert(event_id, given_up).is_some() {
             return false;
         }
         self.oracle.forget(id);
-        self.oracle.learn(id, &self.primary, &self.meta.discarded_of(|of| of == id));
+        self.oracle.learn(id, &self.primary, &self.meta.discarded_of(|of| of == id).events);
         self.given_up.insert(id);
         for generation in self.meta.generations.values_mut() {
             let parked = generation.parked.get(&id).is_some_and(|p| p.event_id == event_id);

@@ -4,7 +4,7 @@ use crate::dice::Dice;
 use crate::facts::{self, Fact};
 use domain::{
     Epoch, Event, EventId, LinkedEvent, LogEvent, Part, Position, PostedReview, ProductId, ProductMeta,
-    Version, apply,
+    ReviewId, Version, apply,
 };
 use primary::{LogRange, Pulled};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +38,8 @@ pub(crate) struct Product {
 pub(crate) struct Committed {
     pub(crate) event_id: EventId,
     pub(crate) says: Option<Event>,
+    /// The review that it says was added, whether or not the rest can be applied.
+    pub(crate) adds: Option<ReviewId>,
     /// Its place in the log, if it has one.
     pub(crate) pos: Option<Position>,
 }
@@ -99,7 +101,7 @@ impl Primary {
         }
         product.reviews.version = version;
         let event_id = EventId::from_u128(1_000 + u128::try_from(tie).unwrap());
-        product.events.push(Committed { event_id, says: fact.says, pos: None });
+        product.events.push(Committed { event_id, says: fact.says, adds: fact.adds, pos: None });
         let event = LogEvent {
             part: id.part(),
             pos: Position(0),

@@ -1,11 +1,12 @@
 //! A replay: its rows in meta, and the process that works at it, which may be killed between any two units of work.
 
+use crate::meta::GivenUp;
 use crate::projector::Target;
 use crate::world::World;
 use domain::{Apply, EventId, Part, Position, ProductId, ProductMeta, Version, projection};
-use meta::{Checkpoint, StoredProduct};
+use meta::{Checkpoint, Discarded, StoredProduct};
 use projection::{Batch, Folding};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Events that may be left to the projector when it takes over.
 const HAND_OVER_EVENTS_MAX: i64 = 3;
@@ -30,7 +31,7 @@ pub(crate) struct Replay {
 /// The process that works at it, with what it has in memory.
 pub(crate) struct Process {
     active: i32,
-    discarded: HashSet<EventId>,
+    discarded: Discarded,
     at: Phase,
 }
 
@@ -67,7 +68,7 @@ impl World {
         if self.replay.is_none() || self.process.is_some() {
             return false;
         }
-        let discarded = self.meta.discarded.keys().copied().collect();
+        let discarded = self.meta.discarded_of(|_| true);
         self.process = Some(Process { active: self.meta.active, discarded, at: Phase::Building });
         true
     }
@@ -156,7 +157,7 @@ impl World {
         if !folded.is_empty() {
             self.happened("reviews were ahead of the log");
         }
-        folded.extend(self.meta.discarded.values().map(|(product, _)| *product));
+        folded.extend(self.meta.discarded.values().map(|given_up| given_up.product));
         let products: Vec<ProductId> =
             self.primary.products.keys().filter(|id| id.part() == part).copied().collect();
         for id in products {
@@ -172,7 +173,7 @@ impl World {
                 self.happened("reviews went on where the log cannot");
                 healed.push((id, meta.clone()));
             }
-            added_up.push(StoredProduct { product_id: id, meta, parked: false });
+            added_up.push(StoredProduct::of(id, meta));
         }
     }
 
@@ -238,9 +239,10 @@ impl World {
         let (begun, parked) = (self.replay.as_ref().unwrap().begun, &self.meta.generations[&number].parked);
         let stands_still =
             |event: &EventId, id: &ProductId| parked.get(id).is_some_and(|p| p.event_id == *event);
-        let since =
-            |(event, (id, at)): &(&EventId, &(ProductId, usize))| *at >= begun || stands_still(event, id);
-        self.meta.discarded.iter().filter(since).map(|(_, (id, _))| *id).collect()
+        let since = |(event, given_up): &(&EventId, &GivenUp)| {
+            given_up.step >= begun || stands_still(event, &given_up.product)
+        };
+        self.meta.discarded.iter().filter(since).map(|(_, given_up)| given_up.product).collect()
     }
 
     fn swap_in(&mut self, number: i32) -> bool {

@@ -8,7 +8,7 @@ use crate::primary::Primary;
 use crate::projector::Target;
 use crate::replay::{Process, Replay};
 use contract::queue_of;
-use domain::{PARTS, PROJECTION_VERSION, Part, Position, ProductId};
+use domain::{Event, PARTS, PROJECTION_VERSION, Part, Position, ProductId, Version};
 use meta::Checkpoint;
 use projection::{Batch, Looks, Rebuild};
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,14 +143,24 @@ impl World {
     fn begin(&mut self) -> bool {
         let Some(id) = self.primary.begin(&mut self.dice) else { return false };
         if self.dice.one_in(2) {
-            self.primary.commit(id);
+            self.commit_of(id);
         }
         true
     }
 
     fn commit(&mut self) -> bool {
         let under_way = self.primary.under_way(&mut self.dice);
-        under_way.map(|id| self.primary.commit(id)).is_some()
+        under_way.map(|id| self.commit_of(id)).is_some()
+    }
+
+    fn commit_of(&mut self, id: ProductId) {
+        self.primary.commit(id);
+        let events = &self.primary.products[&id].events;
+        let (event, version) = (events.last().unwrap(), Version(i64::try_from(events.len()).unwrap()));
+        let Some(erased @ Event::ReviewErased(_)) = &event.says else { return };
+        if self.meta.discarded_of(|of| of == id).has_review_of((id, version), erased) {
+            self.happened("a review was erased whose posting was given up");
+        }
     }
 
     fn sequence(&mut self) -> bool {
@@ -162,7 +172,7 @@ impl World {
 
     pub(crate) fn give_positions(&mut self, part: Part, events_max: usize) {
         for id in self.primary.sequence(part, events_max) {
-            self.oracle.learn(id, &self.primary, &self.meta.discarded_of(|of| of == id));
+            self.oracle.learn(id, &self.primary, &self.meta.discarded_of(|of| of == id).events);
         }
     }
 

@@ -147,7 +147,10 @@ async fn given_up_between_building_and_catching_up_the_product_goes_on() {
 
         let parked = meta::parked_products(&world.meta.pool, Some(1), None, 10).await.unwrap();
         assert_eq!(parked.len(), 1);
-        assert_eq!(meta::discard_parked(&world.meta.pool, product(3), parked[0].event_id).await.unwrap(), 1);
+        assert_eq!(
+            meta::discard_parked(&world.meta.pool, product(3), parked[0].event_id, None).await.unwrap(),
+            1
+        );
         assert_eq!(rebuild_product(&world.stores, product(3)).await.unwrap().parked, None);
         world.execute("DROP TRIGGER pause ON replay".to_owned()).await;
         assert_eq!(ask(&world.stores, Wanted::Run).await.unwrap(), Asked::Yes(2));

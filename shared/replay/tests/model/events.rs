@@ -1,7 +1,7 @@
 //! What writers and the projector do.
 
 use crate::history::{History, PRODUCTS};
-use domain::{LinkedEvent, Part, Position, log_parts};
+use domain::{LinkedEvent, Part, Position, ReviewId, log_parts};
 use primary::{LogRange, VoteKind, pull_events, sequence_events};
 use projection::{Batch, MetaConnection, project};
 use sqlx::PgPool;
@@ -17,17 +17,44 @@ impl History {
                 primary::erase_review(&self.primary.pool, review, uuid::Uuid::now_v7()).await.unwrap();
                 self.reviews.retain(|other| *other != review);
                 self.happened("a review was erased");
+                if self.is_given_up(review).await {
+                    self.happened("a review was erased whose posting was given up");
+                }
             }
             (2..=4, Some(review)) => drop(vote(&self.write, review, VoteKind::Helpful).await),
             (5, Some(review)) => drop(vote(&self.write, review, VoteKind::Report).await),
-            _ => {
-                let mut review = new_review(self.dice.below(5) + 1);
-                let value = self.dice.below(5) + 1;
-                review.characteristics =
-                    vec![((id * 10).try_into().unwrap(), value.try_into().unwrap(), "".into())];
-                self.reviews.push(post(&self.write, product(id), &review).await.review_id);
+            (6, _) if self.dice.one_in(2) => {
+                let review_id = self.post(id).await;
+                self.spoil(review_id).await;
             }
+            _ => drop(self.post(id).await),
         }
+    }
+
+    async fn post(&mut self, id: i64) -> ReviewId {
+        let mut review = new_review(self.dice.below(5) + 1);
+        let value = self.dice.below(5) + 1;
+        review.characteristics = vec![((id * 10).try_into().unwrap(), value.try_into().unwrap(), "".into())];
+        let review_id = post(&self.write, product(id), &review).await.review_id;
+        self.reviews.push(review_id);
+        review_id
+    }
+
+    /// Makes the event that added a review unreadable, if it has no position yet: as a later version might have written
+    /// it.
+    async fn spoil(&mut self, review_id: ReviewId) {
+        let spoilt = sqlx::query(
+            "UPDATE outbox SET type = 'ReviewPosted.v9'
+             WHERE type = 'ReviewPosted.v1' AND (payload ->> 'review_id')::bigint = $1",
+        );
+        let spoilt = spoilt.bind(review_id.get()).execute(&self.primary.pool).await.unwrap();
+        assert_eq!(spoilt.rows_affected(), 1, "only steps give positions");
+        self.happened("a review was added by an event that cannot be read");
+    }
+
+    async fn is_given_up(&self, review_id: ReviewId) -> bool {
+        let given_up = sqlx::query_scalar("SELECT EXISTS (SELECT FROM discarded_event WHERE review_id = $1)");
+        given_up.bind(review_id.get()).fetch_one(&self.meta.pool).await.unwrap()
     }
 
     /// Appends an event that cannot be applied, in the way of a write.

@@ -3,11 +3,11 @@
 use crate::dice::Dice;
 use crate::events::pull;
 use crate::oracle::{Log, Stored, stored};
-use domain::{ProductId, ReviewId};
+use domain::{Event, EventId, ProductId, ReviewId};
 use primary::sequence_events;
 use projection::MetaConnection;
 use replay::{ReplayError, Replayed, Stores, rebuild_product, verify};
-use sqlx::PgPool;
+use sqlx::{PgPool, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -120,10 +120,10 @@ impl History {
     async fn give_up(&mut self) {
         let active = meta::active_generation(&self.meta.pool).await.unwrap().unwrap().0;
         let parked = meta::parked_products(&self.meta.pool, Some(active), None, 100).await.unwrap();
-        let parked: Vec<(ProductId, domain::EventId)> =
-            parked.iter().map(|p| (p.product_id, p.event_id)).collect();
+        let parked: Vec<(ProductId, EventId)> = parked.iter().map(|p| (p.product_id, p.event_id)).collect();
         let Some((id, event_id)) = self.dice.pick(&parked) else { return };
-        meta::discard_parked(&self.meta.pool, id, event_id).await.unwrap();
+        let added = self.added_review(event_id).await;
+        meta::discard_parked(&self.meta.pool, id, event_id, added).await.unwrap();
         self.given_up_beside.insert(id.get());
         self.happened("an event was given up");
         if self.dice.one_in(3) {
@@ -132,6 +132,13 @@ impl History {
             rebuild_product(&self.stores, id).await.unwrap();
             self.given_up.remove(&id.get());
         }
+    }
+
+    /// As operations people's command finds it.
+    async fn added_review(&self, event_id: EventId) -> Option<ReviewId> {
+        let event = sqlx::query("SELECT type, payload::text AS payload FROM event_log WHERE event_id = $1");
+        let event = event.bind(event_id).fetch_one(&self.primary.pool).await.unwrap();
+        Event::added_review(event.get("type"), event.get("payload"))
     }
 
     /// Beside whatever goes on there is never a difference.

@@ -23,7 +23,7 @@ const HISTORIES_MAX: u64 = 8;
 const SEED_VARIABLE: &str = "MODEL_SEED";
 
 /// What has to happen somewhere in a test: one that does not come there proves nothing about it.
-const MUST_HAPPEN: [&str; 12] = [
+const MUST_HAPPEN: [&str; 13] = [
     "a generation was rolled back to",
     "a product was made anew",
     "a replay was begun or taken up",
@@ -31,6 +31,7 @@ const MUST_HAPPEN: [&str; 12] = [
     "a replay was killed",
     "a replay was paused",
     "a replay was swapped in",
+    "a review was added by an event that cannot be read",
     "a review was erased",
     "an event was given up",
     "an event was written that cannot be applied",

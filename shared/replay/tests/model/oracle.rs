@@ -43,7 +43,7 @@ pub(crate) async fn stored(meta: &PgPool) -> (Vec<Stored>, HashSet<EventId>) {
         });
     }
     let discarded = meta::discarded_events(&mut *snapshot).await.unwrap();
-    (all, discarded)
+    (all, discarded.events)
 }
 
 async fn checkpoints(meta: &mut PgConnection, generation: i32) -> BTreeMap<i16, i64> {
@@ -85,12 +85,17 @@ struct Logged {
     event_id: EventId,
     /// What it says; nothing when it cannot be read or stored.
     says: Option<Event>,
+    /// The review that it says was added, whether or not the rest can be read.
+    adds: Option<i64>,
 }
 
 impl Log {
     pub(crate) async fn read(primary: &PgPool) -> Self {
         let rows = sqlx::query(
-            "SELECT part, pos, product_id, version, event_id, type, payload::text AS payload FROM event_log ORDER BY part, pos",
+            "SELECT part, pos, product_id, version, event_id, type, payload::text AS payload,
+                    CASE WHEN type LIKE 'ReviewPosted.%' AND json_typeof(payload) = 'object'
+                         THEN (payload ->> 'review_id')::bigint END AS adds
+             FROM event_log ORDER BY part, pos",
         )
         .fetch_all(primary)
         .await
@@ -105,6 +110,7 @@ impl Log {
                 version: row.get("version"),
                 event_id: row.get("event_id"),
                 says: says.filter(|_| !payload.contains("\\u0000")),
+                adds: row.get("adds"),
             }
         };
         Log(rows.into_iter().map(read).collect())
@@ -113,6 +119,9 @@ impl Log {
     /// Products as the events up to a generation's checkpoints have them; those that stand still with their event.
     fn fold(&self, stored: &Stored, apply: Apply, discarded: &HashSet<EventId>) -> Fold {
         let mut fold = Fold::default();
+        let given_up = self.0.iter().filter(|event| discarded.contains(&event.event_id));
+        let never_added: BTreeSet<(i64, i64, i64)> =
+            given_up.filter_map(|event| Some((event.product, event.adds?, event.version))).collect();
         for event in &self.0 {
             if stored.checkpoints.get(&event.part).is_none_or(|pos| *pos < event.pos) {
                 continue;
@@ -122,7 +131,12 @@ impl Log {
                 continue;
             }
             assert_eq!(meta.version.0 + 1, event.version, "the log has a hole");
-            if discarded.contains(&event.event_id) {
+            let review = event.says.as_ref().and_then(Event::review_id);
+            let was_not_added = review.is_some_and(|id| {
+                let before = (event.product, id.get(), 0)..(event.product, id.get(), event.version);
+                never_added.range(before).next().is_some()
+            });
+            if discarded.contains(&event.event_id) || was_not_added {
                 meta.version = Version(event.version);
                 continue;
             }

@@ -80,6 +80,8 @@ fn nginx(dir: &Path, front: SocketAddr, readers: &[u16]) -> Result<Child> {
         ("ACCESS_LOG", "off".to_owned()),
         ("WORKERS", WORKERS.to_string()),
         ("CORS_ORIGINS", "*".to_owned()),
+        ("META_CACHE", "off".to_owned()),
+        ("META_CACHE_PATH", String::new()),
     ] {
         text = text.replace(&format!("${{NGINX_{name}}}"), &value);
     }

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 pub(crate) struct Measured {
     pub(crate) scenario: Scenario,
     pub(crate) setting: Setting,
+    /// With NGINX's micro-cache of hot metas.
+    pub(crate) micro_cache: bool,
     pub(crate) outcome: Outcome,
 }
 
@@ -25,7 +27,8 @@ impl Measured {
     /// Its name, and how it was run where that is not as usual.
     pub(crate) fn name(&self) -> String {
         let asynchronously = if self.setting.asynchronously { ", respond-async" } else { "" };
-        format!("{}{asynchronously}", self.scenario.name())
+        let micro_cache = if self.micro_cache { ", micro-cache" } else { "" };
+        format!("{}{asynchronously}{micro_cache}", self.scenario.name())
     }
 
     /// Answers that were older than they may be, with a token and without.
@@ -58,6 +61,7 @@ impl Measured {
         json!({
             "scenario": self.scenario.name(),
             "respond_async": self.setting.asynchronously,
+            "micro_cache": self.micro_cache,
             "connections": self.setting.connections,
             "seconds": outcome.elapsed.as_secs_f64(),
             "offered_rps": self.setting.rate,

@@ -51,7 +51,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<()> {
         shown: true,
     };
     let outcome = args.scenario.run(&setting).await?;
-    let measured = Measured { scenario: args.scenario, setting, outcome };
+    let measured = Measured { scenario: args.scenario, setting, micro_cache: false, outcome };
     println!("{HEAD}\n{}", measured.line());
     for (kind, count) in measured.outcome.errors_by_kind() {
         eprintln!("{count} errors: {kind}");

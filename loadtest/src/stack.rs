@@ -27,6 +27,8 @@ pub(crate) struct Stack {
     pub(crate) meta: PgPool,
     /// Whether it was there before, and stays.
     pub(crate) stays: bool,
+    /// What it was started with.
+    up: Vec<String>,
 }
 
 /// What a run of `reviewsctl` came to.
@@ -42,12 +44,20 @@ impl Stack {
     /// Starts one, in a directory that must not be there.
     pub(crate) fn up(data: &Path, port: u16) -> Result<Self> {
         ensure!(!data.exists(), "{} is there already: remove it, or name another by --data", data.display());
-        let port_arg = port.to_string();
-        let mut up = vec!["up", "--detach", "--no-sample", "--port", &port_arg];
-        let bin_dir = std::env::var(BIN_DIR).ok();
-        up.extend(bin_dir.iter().flat_map(|dir| ["--bin-dir", dir]));
-        cargo_stack(data, &up)?;
-        Self::that_runs(data, format!("http://127.0.0.1:{port}"))
+        let mut up: Vec<String> = ["up", "--detach", "--no-sample", "--port"].map(str::to_owned).into();
+        up.push(port.to_string());
+        if let Ok(dir) = std::env::var(BIN_DIR) {
+            up.extend(["--bin-dir".to_owned(), dir]);
+        }
+        cargo_stack(data, &up, None)?;
+        let mut stack = Self::that_runs(data, format!("http://127.0.0.1:{port}"))?;
+        stack.up = up;
+        Ok(stack)
+    }
+
+    /// Gives a setting of the services or of NGINX another value.
+    pub(crate) fn set(&self, name: &str, value: &str) -> Result<()> {
+        cargo_stack(&self.data, &self.up, Some((name, value)))
     }
 
     /// Connects to one that runs.
@@ -63,6 +73,7 @@ impl Stack {
             env_file,
             front,
             stays: false,
+            up: Vec::new(),
         })
     }
 
@@ -128,16 +139,17 @@ impl Drop for Stack {
         if self.stays {
             return;
         }
-        if let Err(error) = cargo_stack(&self.data, &["reset", "--yes"]) {
+        if let Err(error) = cargo_stack(&self.data, &["reset".to_owned(), "--yes".to_owned()], None) {
             eprintln!("the stack in {} is still there: {error:#}", self.data.display());
         }
     }
 }
 
-fn cargo_stack(data: &Path, args: &[&str]) -> Result<()> {
+fn cargo_stack(data: &Path, args: &[String], setting: Option<(&str, &str)>) -> Result<()> {
     let (command, rest) = args.split_first().context("no command")?;
     let mut cargo = Command::new("cargo");
     cargo.args(["--quiet", "stack", command, "--data"]).arg(data).args(rest).stdout(Stdio::null());
+    cargo.envs(setting);
     if !cargo.status().context("cannot start cargo")?.success() {
         bail!("cargo stack {command} failed");
     }

@@ -19,6 +19,7 @@ pub(crate) fn launch(stack: &Stack) -> Result<Launch> {
     let text =
         fs::read_to_string(&template).with_context(|| format!("cannot read {}", template.display()))?;
     let dir = stack.servers.join("nginx");
+    let meta_cache = settings::meta_cache_dir(&stack.state.settings);
     let readers: Vec<Role> = (1..=stack.state.reads).map(Role::Read).collect();
     let variables = [
         ("NGINX_LISTEN", format!("127.0.0.1:{}", stack.state.port)),
@@ -29,6 +30,8 @@ pub(crate) fn launch(stack: &Stack) -> Result<Launch> {
         ("NGINX_ACCESS_LOG", "off".to_owned()),
         ("NGINX_WORKERS", WORKERS.to_string()),
         ("NGINX_CORS_ORIGINS", settings::origins(&stack.state.settings)),
+        ("NGINX_META_CACHE", if meta_cache.is_some() { "metas" } else { "off" }.to_owned()),
+        ("NGINX_META_CACHE_PATH", meta_cache.map(cache_path).unwrap_or_default()),
     ];
     let text = render(&text, &variables).with_context(|| format!("in {}", template.display()))?;
     let conf = dir.join("nginx.conf");
@@ -52,6 +55,11 @@ pub(crate) fn launch(stack: &Stack) -> Result<Launch> {
         run_as: None,
         files: vec![(conf, text, 0o644)],
     })
+}
+
+/// For a second without a request each: more is none that pays.
+fn cache_path(dir: &str) -> String {
+    format!("proxy_cache_path {dir} keys_zone=metas:8m inactive=1s max_size=64m use_temp_path=off;")
 }
 
 fn servers(stack: &Stack, roles: &[Role]) -> String {

@@ -14,6 +14,9 @@ const OF_WRITE: &[&str] =
     &[cors::NAME, "PRIMARY_CONNECTIONS", "REPORT_THRESHOLD", "REQUESTS_MAX", "VISIBLE_TIMEOUT_MS"];
 const OF_READ: &[&str] =
     &[cors::NAME, "CACHE_MIB", "FAMILY2_TYPES", "META_CONNECTIONS", "PRIMARY_CONNECTIONS", "REQUESTS_MAX"];
+const OF_NGINX: &[&str] = &[META_CACHE_DIR];
+/// Where NGINX keeps hot metas; it keeps none without.
+const META_CACHE_DIR: &str = "META_CACHE_DIR";
 const OF_PROJECTOR: &[&str] = &["META_CONNECTIONS", "PRIMARY_CONNECTIONS"];
 
 /// Settings by name.
@@ -25,11 +28,15 @@ pub(crate) fn take_over(settings: &mut Settings) -> Result<()> {
 }
 
 fn take(settings: &mut Settings, given: impl Fn(&str) -> Option<String>) -> Result<()> {
-    for name in [OF_WRITE, OF_READ, OF_PROJECTOR].concat() {
+    for name in [OF_WRITE, OF_READ, OF_PROJECTOR, OF_NGINX].concat() {
         match given(name).as_deref().map(str::trim) {
             None => {}
             Some("") => drop(settings.remove(name)),
             Some(value) if value.contains(['\n', '\0']) => bail!("{name}: {value:?} is more than one line"),
+            Some(value) if name == META_CACHE_DIR && !is_plain_dir(value) => bail!(
+                "{name}: {value:?} must be the absolute path of a directory, of letters, digits and -._/ only, as \
+                 /dev/shm/metas"
+            ),
             Some(value) if name == cors::NAME => {
                 settings.insert(name.to_owned(), cors::read(value)?);
             }
@@ -51,6 +58,17 @@ pub(crate) fn of(settings: &Settings, role: Role) -> Vec<(String, String)> {
     };
     let set = |name: &&str| settings.get_key_value(*name).map(|(name, value)| (name.clone(), value.clone()));
     names.iter().filter_map(set).collect()
+}
+
+/// A path that means in NGINX's configuration what it says.
+fn is_plain_dir(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte);
+    path.len() > 1 && path.starts_with('/') && path.bytes().all(plain)
+}
+
+/// Where NGINX keeps hot metas, if it is to.
+pub(crate) fn meta_cache_dir(settings: &Settings) -> Option<&str> {
+    settings.get(META_CACHE_DIR).map(String::as_str)
 }
 
 /// The origins for NGINX's own answers.
@@ -82,6 +100,20 @@ mod tests {
         take(&mut settings, given(&[("REPORT_THRESHOLD", ""), (cors::NAME, " ")])).unwrap();
         assert_eq!(origins(&settings), "*");
         assert_eq!(settings.keys().collect::<Vec<_>>(), ["FAMILY2_TYPES"]);
+    }
+
+    #[test]
+    fn hot_metas_are_kept_where_it_is_said_and_nowhere_without() {
+        let mut settings = Settings::new();
+        assert_eq!(meta_cache_dir(&settings), None);
+        for odd in ["metas", "/", "/dev/shm/a b", "/dev/shm/a;", "/dev/$shm"] {
+            let error = take(&mut settings, given(&[(META_CACHE_DIR, odd)])).unwrap_err().to_string();
+            assert!(error.contains("META_CACHE_DIR") && error.contains("absolute path"), "{error}");
+        }
+        take(&mut settings, given(&[(META_CACHE_DIR, "/dev/shm/metas-1")])).unwrap();
+        assert_eq!(meta_cache_dir(&settings), Some("/dev/shm/metas-1"));
+        take(&mut settings, given(&[(META_CACHE_DIR, "")])).unwrap();
+        assert_eq!(meta_cache_dir(&settings), None);
     }
 
     #[test]

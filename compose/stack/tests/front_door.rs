@@ -153,6 +153,86 @@ fn the_admin_api_is_not_reached_through_the_front_door() {
     assert_eq!(passed, ["http://read$sent_uri;", "http://write$sent_uri;"]);
 }
 
+/// An answer of a reader's, with one more header line.
+fn meta_answer(more: &str) -> Behaviour {
+    Behaviour::AnswersBytes(format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-cache\r\nETag: \"a\"\r\nVary: Accept-Encoding\r\n\
+         {more}Content-Length: 2\r\n\r\n{{}}"
+    ))
+}
+
+fn request_with(target: &str, header: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n{header}\r\n\r\n")
+}
+
+/// How many of so many requests came to the reader.
+fn passed_on(door: &Door, reader: &Upstream, request: &str, requests: usize) -> usize {
+    let before = reader.seen().len();
+    for _ in 0..requests {
+        let answer = send(door.port.number, request);
+        assert!([200, 304].contains(&answer.status), "{answer:?}");
+        assert_eq!(answer.one("cache-control"), "no-cache");
+        assert_eq!(answer.one("x-request-id").len(), 32);
+    }
+    reader.seen().len() - before
+}
+
+#[test]
+fn without_a_micro_cache_every_read_comes_to_a_reader() {
+    let port = ReservedPort::new();
+    let reader = Upstream::start("read", &port, meta_answer(""));
+    let door = Door::open(&[&ReservedPort::new()], &[&port]);
+    assert_eq!(passed_on(&door, &reader, &request("GET", "/reviews/5/meta"), 100), 100);
+}
+
+#[test]
+fn the_micro_cache_keeps_hot_metas_for_a_moment_and_nothing_else() {
+    let port = ReservedPort::new();
+    let reader = Upstream::start("read", &port, meta_answer(""));
+    let door = Door::open_with_meta_cache(&[&port]);
+    for target in
+        ["/reviews/5/list", "/reviews?product_id=5", "/reviews/5", "/reviews/5/jsonld", "/reviews/5/metas"]
+    {
+        assert_eq!(passed_on(&door, &reader, &request("GET", target), 60), 60, "{target}");
+    }
+    for target in ["/reviews/5/meta", "/reviews/meta?product_id=6", "/reviews/7/meta/"] {
+        let hot = request("GET", target);
+        let first = passed_on(&door, &reader, &hot, 49);
+        assert_eq!(first, 49, "{target}: what is asked for a few times is not kept");
+        // However slow this machine is: no second passes without a request that NGINX answers itself.
+        assert!(wait_until(|| passed_on(&door, &reader, &hot, 20) < 20), "{target} is kept by nobody");
+        let token = request_with(target, "Consistency-Token: 1.2.3");
+        assert_eq!(passed_on(&door, &reader, &token, 20), 20, "{target}: with a token");
+        // It knows whether a client has it already.
+        let known = request_with(target, "If-None-Match: \"a\"");
+        assert!(wait_until(|| send(door.port.number, &known).status == 304), "{target}: 304");
+        // And it is asked for again, at the latest in the second after the next.
+        let came = reader.seen().len();
+        let again = || {
+            send(door.port.number, &hot);
+            reader.seen().len() > came
+        };
+        assert!(wait_until(again), "{target} is kept for ever");
+    }
+}
+
+#[test]
+fn the_micro_cache_keeps_no_answer_that_is_not_up_to_date_and_none_to_a_token() {
+    let port = ReservedPort::new();
+    let warns = meta_answer("Warning: 199 - \"this product's meta is not up to date\"\r\n");
+    let reader = Upstream::start("read", &port, warns);
+    let door = Door::open_with_meta_cache(&[&port]);
+    assert_eq!(passed_on(&door, &reader, &request("GET", "/reviews/5/meta"), 120), 120);
+    drop(reader);
+    let reader = Upstream::start("read", &port, meta_answer(""));
+    let token = request_with("/reviews/6/meta", "Consistency-Token: 1.2.3");
+    assert_eq!(passed_on(&door, &reader, &token, 120), 120);
+    // What those would have left there.
+    assert_eq!(passed_on(&door, &reader, &request("GET", "/reviews/6/meta"), 1), 1);
+    let odd = request("GET", "/reviews/8/meta").replace("GET", "HEAD");
+    assert_eq!(passed_on(&door, &reader, &odd, 20), 20);
+}
+
 #[test]
 fn a_dead_writer_is_passed_over_after_one_refusal() {
     let writer_ports = ports::<2>();

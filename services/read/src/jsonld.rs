@@ -14,6 +14,7 @@ use postgres::retry_lost;
 use primary::{ListQuery, Sort, Start};
 use service::openapi::ReadHeaders;
 use service::{HttpProblem, PathText, product_id, representation};
+use std::sync::Arc;
 
 /// Reviews that are shown: what fits on a page of results.
 const REVIEWS_SHOWN: i64 = 5;
@@ -29,7 +30,7 @@ const REVIEWS_SHOWN: i64 = 5;
     responses((status = 200, description = "The product.", body = JsonLd, content_type = "application/ld+json")),
 )]
 pub(crate) async fn of_path(
-    State(read): State<Read>,
+    State(read): State<Arc<Read>>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
     headers: HeaderMap,

@@ -16,6 +16,7 @@ use postgres::retry_lost;
 use primary::{ListQuery, Sort, Start};
 use service::openapi::ReadHeaders;
 use service::{HttpProblem, PathText, product_id};
+use std::sync::Arc;
 
 /// List a product's reviews
 ///
@@ -28,7 +29,7 @@ use service::{HttpProblem, PathText, product_id};
     responses((status = 200, description = "The page; empty when there is nothing.", body = List1)),
 )]
 pub(crate) async fn of_path(
-    State(read): State<Read>,
+    State(read): State<Arc<Read>>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -46,7 +47,7 @@ pub(crate) async fn of_path(
     responses((status = 200, description = "The page; empty when there is nothing.", body = List2)),
 )]
 pub(crate) async fn of_query(
-    State(read): State<Read>,
+    State(read): State<Arc<Read>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {

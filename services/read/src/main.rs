@@ -41,15 +41,15 @@ async fn read(settings: Settings) -> anyhow::Result<()> {
     let shutdown = stop_signal()?;
     let cache = Arc::new(Cache::new(config.cache));
     let (listening, listener) = reader(config.broker, "read: changes", cache.clone(), shutdown.clone());
-    let state = router::Read {
+    let state = Arc::new(router::Read {
         primary: config.primary,
         meta: config.meta,
         cache: cache.clone(),
         listener,
         patience: Patience::default(),
-        cursor_key: Arc::new(OnceCell::new()),
+        cursor_key: OnceCell::new(),
         family2: config.family2,
-    };
+    });
     let (primary, meta) = (state.primary.clone(), state.meta.clone());
     let stores = state.clone();
     let ready = move || {

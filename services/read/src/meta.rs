@@ -15,6 +15,7 @@ use domain::ProductId;
 use meta::MetaAnswer;
 use service::openapi::ReadHeaders;
 use service::{HttpProblem, PathText, product_id, representation};
+use std::sync::Arc;
 
 /// Says that a product stands still, since an event of it could not be applied.
 pub(crate) const PARKED: HeaderValue =
@@ -29,7 +30,7 @@ pub(crate) const PARKED: HeaderValue =
     responses((status = 200, description = "The meta; empty when nothing is known of the product.", body = Meta1)),
 )]
 pub(crate) async fn of_path(
-    State(read): State<Read>,
+    State(read): State<Arc<Read>>,
     PathText(id): PathText,
     headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
@@ -47,7 +48,7 @@ pub(crate) async fn of_path(
     responses((status = 200, description = "The meta, or an array of them.", body = MetaOrMetas)),
 )]
 pub(crate) async fn of_query(
-    State(read): State<Read>,
+    State(read): State<Arc<Read>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {

@@ -10,6 +10,7 @@ use contract::{Problem, review_body};
 use postgres::retry_lost;
 use service::openapi::ReadHeaders;
 use service::{HttpProblem, PathText, representation, review_id};
+use std::sync::Arc;
 
 /// One review
 ///
@@ -22,7 +23,7 @@ use service::{HttpProblem, PathText, representation, review_id};
     responses((status = 200, description = "The review.", body = OneReview)),
 )]
 pub(crate) async fn of_id(
-    State(read): State<Read>,
+    State(read): State<Arc<Read>>,
     PathText(id): PathText,
     headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {

@@ -14,8 +14,8 @@ use sqlx::PgPool;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// What handlers work with.
-#[derive(Debug, Clone)]
+/// What handlers work with. Shared: a request's way through the layers copies it several times.
+#[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) primary: PgPool,
     pub(crate) meta: PgPool,
@@ -25,7 +25,7 @@ pub(crate) struct Read {
     /// Whether waiting for meta pays.
     pub(crate) patience: Patience,
     /// What cursors are signed with, once it was needed.
-    pub(crate) cursor_key: Arc<OnceCell<CursorKey>>,
+    pub(crate) cursor_key: OnceCell<CursorKey>,
     /// The types on the paths of family 2.
     pub(crate) family2: Family,
 }
@@ -47,7 +47,7 @@ impl Read {
     }
 }
 
-pub(crate) fn routes() -> Router<Read> {
+pub(crate) fn routes() -> Router<Arc<Read>> {
     let router = public_routes([
         // Family 1.
         ("/reviews/{id}/list", get(list::of_path)),

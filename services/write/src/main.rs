@@ -26,6 +26,7 @@ use futures_util::FutureExt;
 use latency::Latency;
 use service::{Settings, health_routes, run, serve, stop_signal, together, with_limit, with_manners};
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::task::JoinSet;
 use visibility::Visibility;
 
@@ -58,12 +59,12 @@ async fn write(settings: Settings) -> anyhow::Result<()> {
         of_primary: Patience::default(),
         of_meta: Patience::default(),
     };
-    let state = router::Write {
+    let state = Arc::new(router::Write {
         primary: config.primary,
         report_threshold: config.report_threshold,
         visibility,
         latency,
-    };
+    });
     let routes = with_limit(router::routes(), config.requests_max).merge(health_routes(ready));
     let app = with_manners(routes, config.cors).with_state(state);
 

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 use service::openapi::{CommandHeaders, KeyHeader};
 use service::{HttpProblem, PathText, read_body, read_json};
+use std::sync::Arc;
 
 #[derive(Serialize)]
 struct Answer {
@@ -39,7 +40,7 @@ struct Answer {
     responses((status = 201, description = "Added.", body = Added, headers(("Location" = String, description = "The review's path.")))),
 )]
 pub(crate) async fn of_product(
-    State(write): State<Write>,
+    State(write): State<Arc<Write>>,
     PathText(product_id): PathText,
     headers: HeaderMap,
     body: Body,
@@ -64,7 +65,7 @@ pub(crate) async fn of_product(
     responses((status = 201, description = "Added.", body = Added, headers(("Location" = String, description = "The review's path.")))),
 )]
 pub(crate) async fn of_body(
-    State(write): State<Write>,
+    State(write): State<Arc<Write>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpProblem> {

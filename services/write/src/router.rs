@@ -7,9 +7,10 @@ use axum::Router;
 use axum::routing::{post, put};
 use service::public_routes;
 use sqlx::PgPool;
+use std::sync::Arc;
 
-/// What handlers work with.
-#[derive(Debug, Clone)]
+/// What handlers work with. Shared: a request's way through the layers copies it several times.
+#[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) primary: PgPool,
     pub(crate) report_threshold: i32,
@@ -17,7 +18,7 @@ pub(crate) struct Write {
     pub(crate) latency: Latency,
 }
 
-pub(crate) fn routes() -> Router<Write> {
+pub(crate) fn routes() -> Router<Arc<Write>> {
     let helpful = put(vote::helpful).delete(vote::helpful_back);
     let report = put(vote::report).delete(vote::report_back);
     public_routes([

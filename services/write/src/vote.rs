@@ -12,6 +12,7 @@ use domain::ReviewId;
 use primary::{Vote, VoteKind};
 use service::openapi::{CommandHeaders, KeyHeader};
 use service::{HttpProblem, PathText, read_body, review_id};
+use std::sync::Arc;
 
 /// Find a review helpful
 ///
@@ -24,7 +25,7 @@ use service::{HttpProblem, PathText, read_body, review_id};
     responses((status = 204, description = "Counted.")),
 )]
 pub(crate) async fn helpful(
-    state: State<Write>,
+    state: State<Arc<Write>>,
     path: PathText,
     headers: HeaderMap,
     body: Body,
@@ -43,7 +44,7 @@ pub(crate) async fn helpful(
     responses((status = 204, description = "Counted.")),
 )]
 pub(crate) async fn report(
-    state: State<Write>,
+    state: State<Arc<Write>>,
     path: PathText,
     headers: HeaderMap,
     body: Body,
@@ -60,7 +61,7 @@ pub(crate) async fn report(
     responses((status = 204, description = "The visitor's vote does not count.")),
 )]
 pub(crate) async fn helpful_back(
-    state: State<Write>,
+    state: State<Arc<Write>>,
     path: PathText,
     headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
@@ -78,7 +79,7 @@ pub(crate) async fn helpful_back(
     responses((status = 204, description = "The visitor's report does not count.")),
 )]
 pub(crate) async fn report_back(
-    state: State<Write>,
+    state: State<Arc<Write>>,
     path: PathText,
     headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
@@ -86,7 +87,7 @@ pub(crate) async fn report_back(
 }
 
 async fn count(
-    State(write): State<Write>,
+    State(write): State<Arc<Write>>,
     PathText(id): PathText,
     headers: HeaderMap,
     body: Body,
@@ -100,7 +101,7 @@ async fn count(
 }
 
 async fn take_back(
-    State(write): State<Write>,
+    State(write): State<Arc<Write>>,
     PathText(id): PathText,
     headers: HeaderMap,
     kind: VoteKind,

@@ -30,7 +30,7 @@ pub struct Forecast {
     pub building: Duration,
     /// How long verifying would take.
     pub verifying: Duration,
-    /// Live commands come in, and building would stand back for them.
+    /// Live commands come in, or a write service does not say whether: building would stand back for them.
     pub writers_busy: bool,
 }
 
@@ -72,7 +72,7 @@ pub async fn forecast(stores: &Stores, plan: &Plan) -> Result<Forecast, ReplayEr
     let verifying = Duration::from_secs_f64(adding * f64::from(domain::PARTS));
     let building = if plan.source == Source::Snapshot { verifying } else { Duration::from_secs_f64(left) };
     let latency = error::primary(primary::write_latency(&stores.primary).await)?;
-    let writers_busy = plan.throttle.is_some() && latency.worst_p99.is_some();
+    let writers_busy = plan.throttle.is_some() && (latency.worst_p99.is_some() || latency.silent > 0);
     Ok(Forecast {
         resumes,
         active,

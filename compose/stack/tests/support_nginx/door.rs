@@ -32,9 +32,28 @@ impl Door {
         Self::open_for("*", writers, readers)
     }
 
+    /// The same with the micro-cache of hot metas.
+    pub(crate) fn open_with_meta_cache(readers: &[&ReservedPort]) -> Self {
+        let dir = new_dir();
+        let path = format!(
+            "proxy_cache_path {}/metas keys_zone=metas:1m inactive=1s use_temp_path=off;",
+            dir.display()
+        );
+        Self::open_in(dir, "*", ("metas", &path), &[&ReservedPort::new()], readers)
+    }
+
     /// The same for pages of these origins only.
     pub(crate) fn open_for(origins: &str, writers: &[&ReservedPort], readers: &[&ReservedPort]) -> Self {
-        let dir = new_dir();
+        Self::open_in(new_dir(), origins, ("off", ""), writers, readers)
+    }
+
+    fn open_in(
+        dir: PathBuf,
+        origins: &str,
+        (meta_cache, meta_cache_path): (&str, &str),
+        writers: &[&ReservedPort],
+        readers: &[&ReservedPort],
+    ) -> Self {
         let port = ReservedPort::new();
         let conf = render(&[
             ("NGINX_LISTEN", &format!("127.0.0.1:{}", port.number)),
@@ -45,6 +64,8 @@ impl Door {
             ("NGINX_ACCESS_LOG", &format!("{} door", dir.join("access.log").display())),
             ("NGINX_WORKERS", "1"),
             ("NGINX_CORS_ORIGINS", origins),
+            ("NGINX_META_CACHE", meta_cache),
+            ("NGINX_META_CACHE_PATH", meta_cache_path),
         ]);
         let conf = conf.replace("proxy_read_timeout 15s;", &format!("proxy_read_timeout {READ_TIMEOUT_S}s;"));
         assert!(

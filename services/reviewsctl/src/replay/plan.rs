@@ -26,7 +26,8 @@ pub(crate) struct ForecastJson {
     /// How long building would take on an idle system.
     building_seconds: f64,
     verifying_seconds: f64,
-    /// Commands come in: building would stand back for them, and take several times as long.
+    /// Commands come in, or a write service that was there within the last minute does not say whether: building would stand
+    /// back for them, and take several times as long.
     writers_busy: bool,
 }
 
@@ -70,7 +71,11 @@ pub(super) async fn run(named: &Named, plan: &Plan, json: bool) -> anyhow::Resul
         "building    about {:.0} s, verifying about {:.0} s{}",
         forecast.building_seconds.ceil(),
         forecast.verifying_seconds.ceil(),
-        if writers_busy { "; several times that beside the live writers of this moment" } else { "" }
+        if writers_busy {
+            "; several times that beside the live writers of this moment, or one of the last minute that says nothing"
+        } else {
+            ""
+        }
     ))?;
     say::result(match (plan.swap, plan.fresh) {
         (true, false) => {

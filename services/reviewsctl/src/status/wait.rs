@@ -1,14 +1,17 @@
 //! Waiting until meta has caught up.
 
 use super::{Progress, Stores};
-use crate::progress;
+use crate::{progress, say};
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use domain::Position;
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Time between two lines where there is no terminal for a bar.
+const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// Returns when meta's active generation has every event that was committed before the call.
 pub(super) async fn wait(stores: &Stores, timeout: Duration) -> anyhow::Result<()> {
@@ -17,6 +20,7 @@ pub(super) async fn wait(stores: &Stores, timeout: Duration) -> anyhow::Result<(
     let mut target = Target { began, positions: Vec::new() };
     let bar = progress::items("applying", "events", 0);
     let mut looks = tokio::time::interval(LOOK_EVERY);
+    let (lines, mut line_at) = (!std::io::stderr().is_terminal(), Instant::now());
     loop {
         looks.tick().await;
         // A store that is away may come back in time.
@@ -31,6 +35,10 @@ pub(super) async fn wait(stores: &Stores, timeout: Duration) -> anyhow::Result<(
                 bar.set_position(*done);
             }
             Left::Unknown(_) => {}
+        }
+        if lines && line_at.elapsed() >= LINE_EVERY {
+            say::note(format_args!("waiting     {left}"));
+            line_at = Instant::now();
         }
         if Instant::now() >= deadline {
             bar.finish_and_clear();

@@ -180,6 +180,10 @@ fn settings_read() -> BTreeSet<String> {
             names.extend(endings.iter().map(|ending| format!("{prefix}{ending}")));
         }
     }
+    // What only the tool reads, for NGINX.
+    let of_tool = arguments(&read(&root.join("compose/stack/src/settings.rs")), ": &str = \"");
+    assert!(!of_tool.is_empty());
+    names.extend(of_tool.into_iter().filter(|name| capitals(name)));
     names
 }
 

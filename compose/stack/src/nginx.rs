@@ -57,9 +57,9 @@ pub(crate) fn launch(stack: &Stack) -> Result<Launch> {
     })
 }
 
-/// For a second without a request each: more is none that pays.
+/// A meta takes a page or two of memory, and is kept for a second without a request: some thousand of them.
 fn cache_path(dir: &str) -> String {
-    format!("proxy_cache_path {dir} keys_zone=metas:8m inactive=1s max_size=64m use_temp_path=off;")
+    format!("proxy_cache_path {dir} keys_zone=metas:8m inactive=1s max_size=16m use_temp_path=off;")
 }
 
 fn servers(stack: &Stack, roles: &[Role]) -> String {

@@ -46,7 +46,8 @@ pub(crate) async fn found(id: ReviewId, config: &Config) -> anyhow::Result<Repor
     let published = stores.of_primary(primary::published(&stores.primary, part)).await;
     let queues = broker::queue_depths(&stores.broker, CONNECTION_NAME).await;
     let queues = queues.map_err(|error| stores.named.broker.broker_failed(error));
-    let in_meta = in_meta(&stores, row.product_id, event.as_ref().ok().and_then(Option::as_ref)).await;
+    let traced = event.as_ref().ok().and_then(Option::as_ref);
+    let in_meta = in_meta(&stores, (row.product_id, id), traced).await;
     Ok(Report::new(id, &row, said(event), said(published), said(queues), said(in_meta)))
 }
 
@@ -58,11 +59,16 @@ struct InMeta {
     given_up: bool,
 }
 
-async fn in_meta(stores: &Stores, id: ProductId, event: Option<&TracedEvent>) -> anyhow::Result<InMeta> {
+async fn in_meta(
+    stores: &Stores,
+    (id, review): (ProductId, ReviewId),
+    event: Option<&TracedEvent>,
+) -> anyhow::Result<InMeta> {
     let products = stores.of_meta(meta::traced_product(&stores.meta, id)).await?;
     let other_log = of_other_log(stores, &products, id.part()).await?;
     let discarded = stores.of_meta(meta::discarded_events_of(&stores.meta, [id])).await?;
-    let given_up = event.is_some_and(|event| discarded.events.contains(&event.event_id));
+    let given_up = discarded.has_review(id, review)
+        || event.is_some_and(|event| discarded.events.contains(&event.event_id));
     Ok(InMeta { products, other_log, given_up })
 }
 

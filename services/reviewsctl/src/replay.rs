@@ -245,7 +245,7 @@ pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
         say::result(format_args!(
             "            product {}:\n              meta has    {}\n              should have {} ({})",
             difference.product_id,
-            stored_values(&difference.stored, difference.unreadable),
+            stored_values(&difference.stored, difference.damaged),
             values(&difference.expected),
             difference.expected_from,
         ))?;
@@ -267,9 +267,9 @@ pub(crate) fn tell_compared(compared: &replay::Compared) -> anyhow::Result<()> {
 }
 
 /// What meta has of a product, in one line.
-pub(crate) fn stored_values(meta: &domain::ProductMeta, unreadable: bool) -> String {
+pub(crate) fn stored_values(meta: &domain::ProductMeta, damaged: bool) -> String {
     let values = values(meta);
-    if unreadable { format!("{values}, which cannot be read") } else { values }
+    if damaged { format!("{values}, in a row that is damaged") } else { values }
 }
 
 /// A product's sums in one line.

@@ -157,7 +157,7 @@ impl From<&Difference> for DifferenceJson {
     fn from(difference: &Difference) -> Self {
         DifferenceJson {
             product: difference.product_id.get(),
-            stored: stored_values(&difference.stored, difference.unreadable),
+            stored: stored_values(&difference.stored, difference.damaged),
             expected: values(&difference.expected),
             expected_from: difference.expected_from,
         }

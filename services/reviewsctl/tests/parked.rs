@@ -219,6 +219,39 @@ async fn every_kind_of_poison_is_listed_shown_redriven_in_vain_and_given_up_for_
 }
 
 #[tokio::test]
+async fn a_review_whose_posting_was_given_up_takes_nothing_away_when_it_is_erased() {
+    let world = world().await;
+    world.products(&[3, 4, 5]).await;
+    // What names the review, what does not although it is the only one that no event names, and two of those.
+    for (id, reviews, spoilt) in
+        [(3, 1, "type = 'ReviewPosted.v9'"), (4, 1, "payload = '[]'"), (5, 2, "payload = '[]'")]
+    {
+        for _ in 0..reviews {
+            world.post(id).await;
+        }
+        let spoil = format!(
+            "UPDATE outbox SET {spoilt} WHERE product_id = {id} AND version > 2 AND type = 'ReviewPosted.v1'"
+        );
+        let spoilt = sqlx::query(sqlx::AssertSqlSafe(spoil)).execute(&world.primary.pool).await.unwrap();
+        assert_eq!(spoilt.rows_affected(), reviews);
+    }
+    world.catch_up().await;
+    for (id, unnamed) in [(3, false), (4, false), (5, true)] {
+        let said = stderr(&world.parked(&["discard", &id.to_string(), "--yes"]).await);
+        assert_eq!(said.contains("nothing says which"), unnamed, "{said}");
+    }
+    for id in [3, 4] {
+        let review = sqlx::query_scalar("SELECT max(review_id) FROM reviews WHERE product_id = $1").bind(id);
+        let review: i64 = review.fetch_one(&world.primary.pool).await.unwrap();
+        primary::erase_review(&world.primary.pool, review.try_into().unwrap(), uuid::Uuid::now_v7())
+            .await
+            .unwrap();
+        world.catch_up().await;
+        world.assert_meta_is_what_the_reviews_say(id).await;
+    }
+}
+
+#[tokio::test]
 async fn of_two_unreadable_events_each_is_given_up_on_its_own() {
     let world = world().await;
     world.products(&[3]).await;

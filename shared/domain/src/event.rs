@@ -112,10 +112,15 @@ impl Event {
         }
     }
 
+    /// Whether an event of a type added a review, also of a later shape.
+    pub fn adds_review(event_type: &str) -> bool {
+        event_type.starts_with("ReviewPosted.")
+    }
+
     /// The review that an event added, also when this version cannot read all of the event; `None` when it added none
     /// or does not say which.
     pub fn added_review(event_type: &str, payload: &str) -> Option<ReviewId> {
-        if !event_type.starts_with("ReviewPosted.") {
+        if !Self::adds_review(event_type) {
             return None;
         }
         let payload: serde_json::Value = serde_json::from_str(payload).ok()?;

@@ -122,6 +122,11 @@ impl Discarded {
         }
     }
 
+    /// Whether a review of a product was never added.
+    pub fn has_review(&self, product_id: ProductId, review_id: ReviewId) -> bool {
+        self.reviews.contains_key(&(product_id, review_id))
+    }
+
     /// Whether an event is of a review that was never added.
     pub fn has_review_of(&self, (product_id, version): (ProductId, Version), event: &Event) -> bool {
         let added = event.review_id().and_then(|review_id| self.reviews.get(&(product_id, review_id)));

@@ -18,14 +18,15 @@ pub struct StoredProduct {
     pub meta: ProductMeta,
     /// It stands still, since an event of it could not be applied.
     pub parked: bool,
-    /// Its characteristics are not as a projector writes them, and are left out: whatever else it says, it is damaged.
-    pub unreadable: bool,
+    /// It is not as a projector writes it: its characteristics cannot be read, and are left out, or it stands still and no event
+    /// is named for which.
+    pub damaged: bool,
 }
 
 impl StoredProduct {
     /// A product that goes on.
     pub const fn of(product_id: ProductId, meta: ProductMeta) -> Self {
-        StoredProduct { product_id, meta, parked: false, unreadable: false }
+        StoredProduct { product_id, meta, parked: false, damaged: false }
     }
 }
 
@@ -48,7 +49,9 @@ pub async fn load_products(
         r#"-- product_meta.load
         SELECT m.product_id, m.version, m.rating_1, m.rating_2, m.rating_3, m.rating_4, m.rating_5,
                m.recommended_false, m.recommended_true,
-               m.characteristics::text AS "characteristics!", m.parked
+               m.characteristics::text AS "characteristics!", m.parked,
+               m.parked AND NOT EXISTS (SELECT FROM parked_product p WHERE p.generation = m.generation AND p.part = m.part
+                                        AND p.product_id = m.product_id) AS "nameless!"
         FROM unnest($2::bigint[]) AS wanted (product_id)
         JOIN product_meta m ON m.generation = $1 AND m.part = wanted.product_id % 64
                            AND m.product_id = wanted.product_id"#,
@@ -60,7 +63,7 @@ pub async fn load_products(
     rows.into_iter()
         .map(|row| {
             let id = row.product_id;
-            let (characteristics, unreadable) = characteristics(&row.characteristics);
+            let (characteristics, damaged) = characteristics(&row.characteristics);
             Ok(StoredProduct {
                 product_id: id.try_into().map_err(|e| unfit("product_meta", "product_id", id, e))?,
                 meta: ProductMeta {
@@ -71,7 +74,7 @@ pub async fn load_products(
                     characteristics,
                 },
                 parked: row.parked,
-                unreadable,
+                damaged: damaged || row.nameless,
             })
         })
         .collect()
@@ -160,7 +163,7 @@ fn write_product(
     rows: &mut BinaryRows,
     json: &mut Vec<u8>,
     generation: i32,
-    StoredProduct { product_id, meta, parked, unreadable: _ }: &StoredProduct,
+    StoredProduct { product_id, meta, parked, damaged: _ }: &StoredProduct,
 ) -> Result<(), sqlx::Error> {
     rows.row(13);
     rows.integer(generation);
@@ -216,9 +219,9 @@ fn read_product(row: &mut BinaryRow<'_>) -> Result<StoredProduct, sqlx::Error> {
         recommended_true: row.bigint()?,
         characteristics: Vec::new(),
     };
-    let unreadable;
-    (meta.characteristics, unreadable) = characteristics(row.text()?);
-    Ok(StoredProduct { product_id, meta, parked: row.boolean()?, unreadable })
+    let damaged;
+    (meta.characteristics, damaged) = characteristics(row.text()?);
+    Ok(StoredProduct { product_id, meta, parked: row.boolean()?, damaged })
 }
 
 /// A product of a generation, empty when the generation does not have it, and how far its part is, as one
@@ -239,17 +242,19 @@ pub async fn product_at(
                coalesce(m.rating_5, 0) AS "rating_5!", coalesce(m.recommended_false, 0) AS "recommended_false!",
                coalesce(m.recommended_true, 0) AS "recommended_true!",
                coalesce(m.characteristics::text, '[]') AS "characteristics!",
-               coalesce(m.parked, false) AS "parked!"
+               coalesce(m.parked, false) AS "parked!",
+               coalesce(m.parked AND p.product_id IS NULL, false) AS "nameless!"
         FROM (SELECT $1::integer AS generation, $2::smallint AS part, $3::bigint AS product_id) w
         LEFT JOIN checkpoint c ON c.generation = w.generation AND c.part = w.part
-        LEFT JOIN product_meta m ON m.generation = w.generation AND m.part = w.part AND m.product_id = w.product_id"#,
+        LEFT JOIN product_meta m ON m.generation = w.generation AND m.part = w.part AND m.product_id = w.product_id
+        LEFT JOIN parked_product p ON p.generation = w.generation AND p.part = w.part AND p.product_id = w.product_id"#,
         generation,
         product_id.part().get(),
         product_id.get(),
     )
     .fetch_one(pool)
     .await?;
-    let (characteristics, unreadable) = characteristics(&row.characteristics);
+    let (characteristics, damaged) = characteristics(&row.characteristics);
     let meta = ProductMeta {
         version: Version(row.version),
         ratings: [row.rating_1, row.rating_2, row.rating_3, row.rating_4, row.rating_5],
@@ -257,5 +262,6 @@ pub async fn product_at(
         recommended_true: row.recommended_true,
         characteristics,
     };
-    Ok((StoredProduct { product_id, meta, parked: row.parked, unreadable }, Position(row.applied)))
+    let damaged = damaged || row.nameless;
+    Ok((StoredProduct { product_id, meta, parked: row.parked, damaged }, Position(row.applied)))
 }

@@ -49,7 +49,7 @@ pub use status::{PartStatus, log_status};
 pub use stream::{
     TableEstimates, product_reached, products_after, products_reached, random_products, table_estimates,
 };
-pub use trace::{TracedEvent, TracedRow, published, traced_event, traced_row};
+pub use trace::{TracedEvent, TracedRow, published, traced_event, traced_row, unnamed_review};
 pub use vote::{Vote, VoteKind, vote};
 
 /// Creates and changes the tables of this database.

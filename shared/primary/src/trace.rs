@@ -88,6 +88,30 @@ pub async fn traced_event(
     }))
 }
 
+/// The review of a product whose posting no event names, in the outbox or in the log; `None` when there is none, or more
+/// than one.
+///
+/// # Errors
+/// When the database cannot be reached, or a stored value breaks a rule.
+pub async fn unnamed_review(pool: &PgPool, product_id: ProductId) -> Result<Option<ReviewId>, sqlx::Error> {
+    let unnamed = sqlx::query_scalar!(
+        r#"-- trace.unnamed
+        SELECT review_id::text AS "id!" FROM reviews WHERE part = $1 AND product_id = $2
+        EXCEPT
+        SELECT payload ->> 'review_id'
+        FROM (SELECT part, product_id, type, payload FROM outbox
+              UNION ALL SELECT part, product_id, type, payload FROM event_log) e
+        WHERE part = $1 AND product_id = $2 AND type LIKE 'ReviewPosted.%'
+        LIMIT 2"#,
+        product_id.part().get(),
+        product_id.get(),
+    );
+    Ok(match unnamed.fetch_all(pool).await?.as_slice() {
+        [one] => one.parse().ok(),
+        _ => None,
+    })
+}
+
 /// Last position of a part that was offered to the broker.
 ///
 /// # Errors

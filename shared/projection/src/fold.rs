@@ -77,14 +77,14 @@ impl Entry {
     }
 
     fn of(product: StoredProduct) -> Self {
-        // One that cannot be read has nothing that could be gone on from.
-        let hole = product.unreadable;
+        // One that is damaged has nothing that could be gone on from.
+        let hole = product.damaged;
         Entry { product, changed: false, hole, last: None }
     }
 }
 
 impl Folding {
-    /// Begins with products as they are stored, of those that cannot be read all events are missing, others are empty;
+    /// Begins with products as they are stored, of those that are damaged all events are missing, others are empty;
     /// and passes over what was given up.
     pub fn of(apply: Apply, stored: Vec<StoredProduct>, discarded: Discarded) -> Self {
         let products = stored.into_iter().map(|product| (product.product_id, Entry::of(product))).collect();
@@ -233,10 +233,10 @@ mod tests {
     }
 
     #[test]
-    fn given_a_product_that_cannot_be_read_then_it_is_folded_from_its_first_event() {
+    fn given_a_product_that_is_damaged_then_it_is_folded_from_its_first_event() {
         let stored = |parked| {
             let product = StoredProduct::of(ProductId::try_from(1).unwrap(), ProductMeta::default());
-            StoredProduct { parked, unreadable: true, ..product }
+            StoredProduct { parked, damaged: true, ..product }
         };
         let events = [1, 2].map(|number| event(number, "ReviewReported.v1", r#"{"review_id":7}"#));
         for parked in [false, true] {
@@ -248,10 +248,7 @@ mod tests {
             events.iter().for_each(|event| folding.fold(event));
             folding.end_again(&events[1]);
             let product = folding.changed()[0];
-            assert_eq!(
-                (product.meta.version, product.parked, product.unreadable),
-                (Version(2), false, false)
-            );
+            assert_eq!((product.meta.version, product.parked, product.damaged), (Version(2), false, false));
         }
     }
 

@@ -268,7 +268,7 @@ async fn fold_into(
 /// Folds a product's events from the first up to `last`.
 async fn rebuild(primary: &PgPool, folding: &mut Folding, last: &LogEvent) -> Result<(), ProjectError> {
     let product = last.product_id;
-    tracing::warn!(product.id = %product, "events of the product were missing, or its row cannot be read: it is rebuilt from the log");
+    tracing::warn!(product.id = %product, "events of the product were missing, or its row is damaged: it is rebuilt from the log");
     folding.begin_again(product);
     let mut after = Version(0);
     loop {

@@ -31,8 +31,8 @@ pub struct Difference {
     pub product_id: ProductId,
     /// As the generation has it, at version 0 when it does not.
     pub stored: ProductMeta,
-    /// Its characteristics cannot be read, and are left out there.
-    pub unreadable: bool,
+    /// It is not as a projector writes it.
+    pub damaged: bool,
     /// As it should be.
     pub expected: ProductMeta,
     /// Where that was read.
@@ -248,7 +248,7 @@ impl Comparison {
         let discarded = error::meta(meta::discarded_events_of(&self.stores.meta, [product_id]).await)?;
         let (stored, applied) =
             error::meta(meta::product_at(&self.stores.meta, self.generation, product_id).await)?;
-        if stored.parked {
+        if stored.parked && !stored.damaged {
             return Ok(Seen::StandsStill);
         }
         // Of an event that was given up the reviews know nothing.
@@ -303,12 +303,12 @@ enum Seen {
 }
 
 fn is(stored: &StoredProduct, expected: &ProductMeta) -> bool {
-    stored.meta == *expected && !stored.unreadable
+    stored.meta == *expected && !stored.damaged
 }
 
 fn difference(stored: StoredProduct, expected: ProductMeta, expected_from: &'static str) -> Difference {
-    let StoredProduct { product_id, meta, unreadable, parked: _ } = stored;
-    Difference { product_id, stored: meta, unreadable, expected, expected_from }
+    let StoredProduct { product_id, meta, damaged, parked: _ } = stored;
+    Difference { product_id, stored: meta, damaged, expected, expected_from }
 }
 
 fn count(products: &HashMap<ProductId, ProductMeta>) -> u64 {

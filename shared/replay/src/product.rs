@@ -85,7 +85,7 @@ async fn rebuild(stores: &Stores, product_id: ProductId, only: Option<i32>) -> R
             let stored = meta::load_products(&mut transaction, generation, &[product_id]).await;
             let reached = folding.product(product_id).map(|product| product.meta.version);
             let further = |stored: &StoredProduct| {
-                !stored.parked && !stored.unreadable && Some(stored.meta.version) > reached
+                !stored.parked && !stored.damaged && Some(stored.meta.version) > reached
             };
             if error::meta(stored)?.iter().any(further) {
                 parked = parked.or_else(|| Some(parking.reason.clone()));

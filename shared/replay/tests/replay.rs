@@ -195,35 +195,35 @@ async fn what_differs_is_named_with_both_values_repaired_and_not_swapped_in() {
         "UPDATE product_meta SET characteristics = '[]' WHERE product_id = 4",
         "UPDATE product_meta SET version = version + 5 WHERE product_id = 5",
         "UPDATE product_meta SET characteristics = '{}' WHERE product_id = 6",
+        "UPDATE product_meta SET parked = true WHERE product_id = 7",
         "INSERT INTO product_meta (generation, part, product_id, version) VALUES (1, 20, 84, 3)",
     ] {
         sqlx::query(damage).execute(&world.meta.pool).await.unwrap();
     }
     let verified = verify(&world.stores, None, None, &Arc::default()).await.unwrap();
-    assert_eq!((verified.generation, verified.compared.products, verified.compared.differing), (1, 11, 7));
+    assert_eq!((verified.generation, verified.compared.products, verified.compared.differing), (1, 11, 8));
     let expected: BTreeMap<i64, ProductMeta> =
         verified.compared.differences.iter().map(|d| (d.product_id.get(), d.expected.clone())).collect();
-    assert_eq!(expected.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 84]);
-    for id in 1..=6 {
+    assert_eq!(expected.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 84]);
+    for id in 1..=7 {
         assert_eq!(expected[&id], fold[&id], "product {id}");
     }
     let first = &verified.compared.differences[0];
     assert_eq!(first.stored.ratings[2], first.expected.ratings[2] + 1);
-    let unreadable =
-        verified.compared.differences.iter().filter(|d| d.unreadable).map(|d| d.product_id.get());
-    assert_eq!(unreadable.collect::<Vec<_>>(), [6]);
+    let damaged = verified.compared.differences.iter().filter(|d| d.damaged).map(|d| d.product_id.get());
+    assert_eq!(damaged.collect::<Vec<_>>(), [6, 7]);
     let sampled = verify(&world.stores, Some(100), None, &Arc::default()).await.unwrap();
     assert_eq!(
         (sampled.sampled, sampled.compared.products, sampled.compared.differing),
-        (true, 10, 6),
+        (true, 10, 7),
         "the primary knows no product 84"
     );
     let all = verify(&world.stores, Some(101), None, &Arc::default()).await.unwrap();
-    assert_eq!((all.sampled, all.compared.products, all.compared.differing), (false, 11, 7));
+    assert_eq!((all.sampled, all.compared.products, all.compared.differing), (false, 11, 8));
 
     // A replay of the same log is right, whatever the generation that answers has.
     let repaired = repair(&world.stores, &verified.compared).await.unwrap();
-    assert_eq!((repaired.rebuilt.len(), repaired.unmended.len()), (7, 0), "{repaired:?}");
+    assert_eq!((repaired.rebuilt.len(), repaired.unmended.len()), (8, 0), "{repaired:?}");
     let verified = verify(&world.stores, None, None, &Arc::default()).await.unwrap();
     assert_eq!((verified.compared.products, verified.compared.differing), (10, 0));
     assert_eq!(products_of_meta(&world.meta.pool).await, fold);

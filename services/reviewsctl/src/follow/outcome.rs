@@ -33,7 +33,9 @@ pub(super) enum Outcome {
 
 /// Decides by the event, what was offered of its part, and what meta has.
 pub(super) fn outcome(event: Option<&TracedEvent>, published: Position, in_meta: &InMeta) -> Outcome {
-    let Some(event) = event else { return Outcome::NoEvent };
+    let Some(event) = event else {
+        return if in_meta.given_up { Outcome::GivenUp } else { Outcome::NoEvent };
+    };
     let Some(pos) = event.pos else { return Outcome::InOutbox };
     let Some(answers) = in_meta.products.iter().find(|product| product.answers) else {
         return Outcome::NoGeneration;

@@ -11,7 +11,7 @@ use crate::stores::Named;
 use anyhow::bail;
 use domain::{Event, ProductId, Version};
 use meta::ParkedProduct;
-use replay::counted;
+use replay::{ReplayError, counted};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
@@ -82,6 +82,8 @@ async fn parking(product_id: ProductId, active: i32, named: &Named) -> anyhow::R
 struct Discarded {
     /// It was given up before already.
     before: bool,
+    /// It added a review, and nothing says which.
+    unnamed: bool,
     version: Version,
     /// Where the product stands still now.
     still: Vec<ParkedProduct>,
@@ -90,7 +92,19 @@ struct Discarded {
 async fn discard(parking: &ParkedProduct, named: &Named) -> anyhow::Result<Discarded> {
     let product_id = parking.product_id;
     let event = event_of(named, parking).await?;
-    let added = event.and_then(|event| Event::added_review(&event.event_type, &event.payload));
+    let (adds, added) = match event {
+        Some(event) => {
+            (Event::adds_review(&event.event_type), Event::added_review(&event.event_type, &event.payload))
+        }
+        None => (false, None),
+    };
+    let added = match added {
+        None if adds => {
+            let unnamed = primary::unnamed_review(&named.stores.primary, product_id).await;
+            unnamed.map_err(|error| named.failed(ReplayError::Primary(error), ""))?
+        }
+        added => added,
+    };
     let discarded = meta::discard_parked(&named.stores.meta, product_id, parking.event_id, added).await;
     let discarded = discarded.map_err(|error| named.meta_failed(&error))?;
     let version = rebuilt(named, product_id).await?.version;
@@ -104,7 +118,7 @@ async fn discard(parking: &ParkedProduct, named: &Named) -> anyhow::Result<Disca
             same.reason
         )));
     }
-    Ok(Discarded { before: discarded == 0, version, still })
+    Ok(Discarded { before: discarded == 0, unnamed: adds && added.is_none(), version, still })
 }
 
 /// What giving an event up came to, for programs.
@@ -115,6 +129,8 @@ pub(crate) struct DiscardedJson {
     given_up: ParkingJson,
     /// It was given up before already.
     before: bool,
+    /// It added a review, and nothing says which: should that one be erased, meta takes away what it never added.
+    unnamed: bool,
     /// The product's version now.
     version: i64,
     /// Where it stands still now, for a later event or in a generation that does not answer.
@@ -125,10 +141,11 @@ pub(crate) struct DiscardedJson {
 pub(crate) async fn discarded(product_id: ProductId, named: &Named) -> anyhow::Result<DiscardedJson> {
     let active = active(named).await?;
     let parking = parking(product_id, active, named).await?;
-    let Discarded { before, version, still } = discard(&parking, named).await?;
+    let Discarded { before, unnamed, version, still } = discard(&parking, named).await?;
     Ok(DiscardedJson {
         given_up: ParkingJson::of(&parking, active),
         before,
+        unnamed,
         version: version.0,
         parked: ParkingJson::all(&still, active),
     })
@@ -144,9 +161,14 @@ async fn event(product_id: ProductId, asks: bool, named: &Named) -> anyhow::Resu
             bail!("nothing was given up");
         }
     }
-    let Discarded { before, version, still } = discard(&parking, named).await?;
+    let Discarded { before, unnamed, version, still } = discard(&parking, named).await?;
     let before = if before { ", as it was before" } else { "" };
     say::result(format_args!("given up{before}: {line}"))?;
+    if unnamed {
+        say::note(
+            "it added a review, and nothing says which: should that one be erased, meta takes away what it never added",
+        );
+    }
     if let Some(next) = still.iter().find(|parked| parked.generation == active) {
         say::result(format_args!(
             "product {product_id} stands still again: {}; run the same command again to give this one up too",

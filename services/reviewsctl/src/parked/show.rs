@@ -96,7 +96,7 @@ fn tell(generations: &[InGeneration], summed: &ProductMeta, active: i32) -> anyh
         let InGeneration { generation, projection_version, stored, applied, parked } = g;
         let answers = if *generation == active { ", which answers" } else { "" };
         say::result(format_args!("generation  {generation} (version {projection_version}){answers}"))?;
-        say::result(format_args!("  meta has  {}", stored_values(&stored.meta, stored.unreadable)))?;
+        say::result(format_args!("  meta has  {}", stored_values(&stored.meta, stored.damaged)))?;
         let Some((parked, event)) = parked else {
             say::result(format_args!("  goes on   the part is folded up to position {applied}"))?;
             continue;
@@ -174,7 +174,7 @@ impl From<&Found> for ShownJson {
             generation: g.generation,
             projection_version: g.projection_version,
             answers: g.generation == found.active,
-            meta: stored_values(&g.stored.meta, g.stored.unreadable),
+            meta: stored_values(&g.stored.meta, g.stored.damaged),
             applied: g.applied.0,
             parked: g.parked.as_ref().map(|(parked, event)| WithEvent {
                 parking: ParkingJson::of(parked, found.active),

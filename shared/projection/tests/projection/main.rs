@@ -389,14 +389,15 @@ async fn a_product_that_meta_lost_is_rebuilt_from_the_log() {
 }
 
 #[tokio::test]
-async fn a_product_whose_row_cannot_be_read_is_rebuilt_from_the_log_and_no_other_waits_for_it() {
+async fn a_product_whose_row_is_damaged_is_rebuilt_from_the_log_and_no_other_waits_for_it() {
     let stores = stores().await;
     stores.write(20).await;
     stores.catch_up().await;
-    // Both are valid for the column; the second stands still besides.
+    // All are valid for their columns; the last two stand still, and nothing says for what.
     for damage in [
         "UPDATE product_meta SET characteristics = '{}' WHERE product_id = 3",
         r#"UPDATE product_meta SET characteristics = '[{"id": 0}]', parked = true WHERE product_id = 4"#,
+        "UPDATE product_meta SET parked = true WHERE product_id = 5",
     ] {
         assert_eq!(sqlx::query(damage).execute(&stores.meta.pool).await.unwrap().rows_affected(), 1);
     }

@@ -180,6 +180,10 @@ pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
         }
         all.push(Compared { measured, step, ratios });
     }
+    if micro_cache {
+        stack.set("META_CACHE_DIR", "")?;
+        std::fs::remove_dir_all(META_CACHE_DIR)?;
+    }
     println!("\n| scenario | ours | of its ceiling | others |\n|---|---|---|---|");
     for compared in &all {
         println!("{}", compared.line());

@@ -98,8 +98,8 @@ pub async fn pull_events(pool: &PgPool, ranges: &[LogRange]) -> Result<Pulled, s
     Ok(pulled)
 }
 
-/// The first position that the log lacks after one position of a part and up to another, of the parts in turn; both may be
-/// looked for in many parts.
+/// The first position that the log lacks, of the first part that lacks one. Each range is a part, the position after which
+/// is looked, and the last that must be there.
 ///
 /// # Errors
 /// When the database cannot be reached, or a stored value breaks a rule.

@@ -3,10 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
-use domain::{LinkedEvent, ReviewId};
+use domain::{LinkedEvent, Part, Position, ReviewId};
 use primary::{
-    ListQuery, Sort, Start, VoteKind, hold_relay_lock, list_reviews, raise_published, sequence_events,
-    skip_backlog, unpublished_events,
+    ListQuery, Sort, Start, VoteKind, hold_relay_lock, list_reviews, log_hole, raise_published,
+    sequence_events, skip_backlog, unpublished_events,
 };
 use sqlx::{Connection, PgConnection, PgPool, Row};
 use std::collections::BTreeSet;
@@ -218,10 +218,10 @@ async fn what_was_not_offered_is_read_in_order_and_a_long_backlog_is_skipped() {
         assert!(part.windows(2).all(|pair| pair[1].previous == Some(pair[0].event.event_id)));
     }
 
-    let offered: Vec<_> = (1..=5).map(|part| (product(part).part(), domain::Position(4))).collect();
+    let offered: Vec<_> = (1..=5).map(|part| (product(part).part(), Position(4))).collect();
     raise_published(&mut connection, &offered).await.unwrap();
     // An older report changes nothing.
-    raise_published(&mut connection, &[(product(1).part(), domain::Position(2))]).await.unwrap();
+    raise_published(&mut connection, &[(product(1).part(), Position(2))]).await.unwrap();
     let next = unpublished_events(&mut connection, 1).await.unwrap();
     assert_eq!(positions(&next), [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
     for next in &next {
@@ -235,6 +235,34 @@ async fn what_was_not_offered_is_read_in_order_and_a_long_backlog_is_skipped() {
     assert_eq!(skipped, events - 5 * 4 - 5 * 3);
     assert_eq!(skip_backlog(&mut connection, 3).await.unwrap(), 0);
     assert_eq!(unpublished_events(&mut connection, 100).await.unwrap().len(), 15);
+}
+
+#[tokio::test]
+async fn a_hole_is_found_as_far_as_is_looked() {
+    let database = primary_database().await;
+    for n in 1..=8 {
+        post(&database.pool, product(5), &new_review(n % 5 + 1)).await;
+        post(&database.pool, product(6), &new_review(n % 5 + 1)).await;
+    }
+    let mut connection = database.pool.acquire().await.unwrap();
+    while !sequence_events(&mut connection).await.unwrap().is_empty() {}
+    let (five, six) = (product(5).part(), product(6).part());
+    let hole = async |ranges: &[(Part, i64, i64)]| {
+        let ranges: Vec<_> = ranges.iter().map(|(part, a, b)| (*part, Position(*a), Position(*b))).collect();
+        log_hole(&database.pool, &ranges).await.unwrap().map(|(part, pos)| (part, pos.0))
+    };
+    assert_eq!(hole(&[(five, 0, 8), (six, 0, 8)]).await, None);
+    assert_eq!(hole(&[(five, 8, 8)]).await, None, "nothing comes after it");
+    assert_eq!(hole(&[]).await, None);
+    sqlx::raw_sql("DELETE FROM event_log WHERE part = 6 AND pos IN (3, 5, 8)")
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    assert_eq!(hole(&[(five, 0, 8), (six, 0, 8)]).await, Some((six, 3)));
+    assert_eq!(hole(&[(six, 2, 8)]).await, Some((six, 3)), "right after where is looked from");
+    assert_eq!(hole(&[(six, 3, 7)]).await, Some((six, 5)), "between others");
+    assert_eq!(hole(&[(six, 5, 8)]).await, Some((six, 8)), "the last");
+    assert_eq!(hole(&[(six, 5, 7)]).await, None, "further than is looked");
 }
 
 #[tokio::test(flavor = "multi_thread")]

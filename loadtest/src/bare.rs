@@ -97,7 +97,7 @@ fn nginx(dir: &Path, front: SocketAddr, readers: &[u16]) -> Result<Child> {
 }
 
 /// The repository: where it was built, or else where this runs.
-fn repository() -> Result<PathBuf> {
+pub(crate) fn repository() -> Result<PathBuf> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
     built.filter(|dir| dir.join("compose").exists()).map_or_else(|| Ok(std::env::current_dir()?), Ok)
 }

@@ -1,25 +1,20 @@
 //! `loadtest headline`: the load tests of the article that the project descends from, what bounds them, and writes, in
 //! one go on a stack of its own with imported data.
 
-use crate::drive::{Outcome, Plan, drive};
+mod steps;
+
+pub(crate) use steps::Mode;
+
 use crate::report::{self, HEAD, Measured};
 use crate::scenario::{Scenario, Setting};
-use crate::stack::Stack;
-use crate::traffic::{Ids, Pages, Reads, Traffic};
-use anyhow::{Context as _, Result, ensure};
+use crate::stack::{Memory, Stack};
+use crate::turns::{import, in_pairs, median, pass};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-/// Longest time for asking once for every product, and how often is looked whether that is done.
-const PASS_LIMIT: Duration = Duration::from_secs(600);
-const PASS_PIECE: Duration = Duration::from_secs(1);
-/// Pieces of a measurement that is held against a ceiling, each with a piece of the ceiling's right after it: a machine
-/// that others use as well changes its speed within minutes, and less within seconds.
-const PAIRS: u32 = 7;
+use std::time::Duration;
+use steps::{META_CACHE_DIR, STEPS, Step};
 
 /// Arguments of `loadtest headline`.
 #[derive(Debug, clap::Args)]
@@ -50,115 +45,25 @@ pub(crate) struct HeadlineArgs {
     html: Option<PathBuf>,
 }
 
-/// Connections for what waits until it shows: as many as wait at a time. With fewer it would be these that bound the rate.
-const WAITING_CONNECTIONS: u16 = 256;
-
-/// One measurement of the run.
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    scenario: Scenario,
-    rate: Option<f64>,
-    asynchronously: bool,
-    /// Pages that were asked for of every product once, just before.
-    after_pass: Option<Pages>,
-    /// What it is held against.
-    ceiling: Option<Scenario>,
-    /// With NGINX's micro-cache of hot metas.
-    micro_cache: bool,
-    /// What others said or showed of the same, as text.
-    others: &'static str,
-}
-
-impl Step {
-    fn connections(&self, usual: u16) -> u16 {
-        let waits = matches!(self.scenario, Scenario::Post | Scenario::Mixed) && !self.asynchronously;
-        if waits { usual.max(WAITING_CONNECTIONS) } else { usual }
-    }
-}
-
-const fn at(scenario: Scenario, rate: f64, others: &'static str) -> Step {
-    Step { rate: Some(rate), ..most(scenario, None, others) }
-}
-
-const fn most(scenario: Scenario, ceiling: Option<Scenario>, others: &'static str) -> Step {
-    Step {
-        scenario,
-        rate: None,
-        asynchronously: false,
-        after_pass: None,
-        ceiling,
-        micro_cache: false,
-        others,
-    }
-}
-
-const fn after_pass(pages: Pages, step: Step) -> Step {
-    Step { after_pass: Some(pages), ..step }
-}
-
-const fn micro_cached(step: Step) -> Step {
-    Step { micro_cache: true, ..step }
-}
-
-const fn as_soon_as_stored(step: Step) -> Step {
-    Step { asynchronously: true, ..step }
-}
-
-/// The figures of others: of the article, averages over 30 s; of its server and of the strongest other public one,
-/// measured on two cores with the generator beside them, as here.
-const STEPS: [Step; 16] = [
-    most(Scenario::CeilingLiteral, None, ""),
-    most(Scenario::CeilingStatic, None, ""),
-    at(
-        Scenario::RandomMeta,
-        1000.0,
-        "article: 5 ms on average; its server here: p50 2.0, p99 21, p99.9 51 ms",
-    ),
-    at(Scenario::RandomList, 1000.0, "article: 8 ms on average"),
-    at(Scenario::HotMeta, 10_000.0, "article: 3 ms on average, from NGINX's cache"),
-    at(Scenario::HotList, 10_000.0, "article: 3 ms on average, from NGINX's cache"),
-    after_pass(
-        Pages::Meta,
-        most(
-            Scenario::RandomMeta,
-            Some(Scenario::CeilingStatic),
-            "article's server here: 1,005/s; strongest other: 3,180/s",
-        ),
-    ),
-    after_pass(
-        Pages::List,
-        most(
-            Scenario::RandomList,
-            Some(Scenario::CeilingStatic),
-            "article's server here: 2,180/s; strongest other: 3,270/s",
-        ),
-    ),
-    most(Scenario::HotMeta, Some(Scenario::CeilingStatic), ""),
-    most(Scenario::HotList, Some(Scenario::CeilingStatic), ""),
-    as_soon_as_stored(most(Scenario::Post, None, "")),
-    as_soon_as_stored(at(Scenario::Post, 1000.0, "")),
-    at(Scenario::Post, 1000.0, ""),
-    at(Scenario::Mixed, 10_000.0, ""),
-    micro_cached(most(Scenario::HotMeta, Some(Scenario::CeilingLiteral), "")),
-    micro_cached(after_pass(Pages::Meta, most(Scenario::RandomMeta, Some(Scenario::CeilingStatic), ""))),
-];
-/// Where NGINX keeps hot metas, when it is to: on a memory file system.
-const META_CACHE_DIR: &str = "/dev/shm/reviews-loadtest-metas";
-
 /// Measures, and prints tables.
 pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
     let stack = Stack::up(&args.data, args.port)?;
-    import(&stack, args).await?;
+    import(&stack, args.products, args.reviews).await?;
+    stack.caught_up().await?;
     let mut all: Vec<Compared> = Vec::new();
     println!("{HEAD}");
-    let mut micro_cache = false;
+    let (mut mode, mut memory) = (Mode::AsShipped, Vec::new());
     for step in STEPS {
-        if step.micro_cache != micro_cache {
-            micro_cache = step.micro_cache;
-            stack.set("META_CACHE_DIR", if micro_cache { META_CACHE_DIR } else { "" })?;
+        if step.mode != mode {
+            if mode == Mode::AsShipped {
+                memory = stack.memory()?;
+            }
+            change(&stack, mode, step.mode)?;
+            mode = step.mode;
         }
         let setting = Setting {
             front: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
+            data: args.data.clone(),
             products: args.products.into(),
             connections: step.connections(args.connections).into(),
             rate: step.rate,
@@ -170,27 +75,31 @@ pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
             pass(&setting, pages).await?;
         }
         let (outcome, ratios) = match step.ceiling {
-            Some(ceiling) => in_pairs(step.scenario, ceiling, &setting).await?,
+            Some(ceiling) => in_pairs((step.scenario, &setting), (ceiling, &setting)).await?,
             None => (step.scenario.run(&setting).await?, Vec::new()),
         };
-        let measured = Measured { scenario: step.scenario, setting, micro_cache: step.micro_cache, outcome };
-        println!("{}", measured.line());
+        let measured = Measured { scenario: step.scenario, setting, mode: step.mode, outcome };
+        println!("{}", measured.lines());
         for (kind, count) in measured.outcome.errors_by_kind() {
             eprintln!("{}: {count} errors: {kind}", measured.name());
         }
         all.push(Compared { measured, step, ratios });
     }
-    if micro_cache {
-        stack.set("META_CACHE_DIR", "")?;
-        std::fs::remove_dir_all(META_CACHE_DIR)?;
-    }
+    let _ = std::fs::remove_dir_all(META_CACHE_DIR);
     println!("\n| scenario | ours | of its ceiling | others |\n|---|---|---|---|");
     for compared in &all {
         println!("{}", compared.line());
     }
+    println!("\n| service, after all that is measured as shipped | MiB | at most |\n|---|---|---|");
+    for Memory { service, now_mib, peak_mib } in &memory {
+        println!("| {service} | {now_mib:.0} | {peak_mib:.0} |");
+    }
     if let Some(path) = &args.json {
         let results: Vec<Value> = all.iter().map(Compared::json).collect();
-        let json = json!({ "products": args.products, "reviews": args.reviews, "results": results });
+        let memory: Vec<Value> = memory.iter().map(Memory::json).collect();
+        let json = json!({
+            "products": args.products, "reviews": args.reviews, "results": results, "memory": memory,
+        });
         write(path, &format!("{json:#}\n"))?;
     }
     if let Some(path) = &args.html {
@@ -199,55 +108,19 @@ pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
     Ok(())
 }
 
-/// Measures in turns with the ceiling. Returns what came of the scenario, and its rate in times of the ceiling's, pair by
-/// pair in ascending order.
-async fn in_pairs(scenario: Scenario, ceiling: Scenario, setting: &Setting) -> Result<(Outcome, Vec<f64>)> {
-    let setting = Setting { time: (setting.time / PAIRS).max(Duration::from_secs(1)), ..setting.clone() };
-    let (mut all, mut ratios) = (Outcome::default(), Vec::new());
-    for _ in 0..PAIRS {
-        let outcome = scenario.run(&setting).await?;
-        let most = ceiling.run(&setting).await?;
-        all.append(&outcome)?;
-        ratios.push(outcome.rate() / most.rate());
+/// Sets the stack otherwise than it is set.
+fn change(stack: &Stack, from: Mode, to: Mode) -> Result<()> {
+    if let Some([name, _, otherwise]) = from.setting() {
+        stack.set(name, otherwise)?;
     }
-    ratios.sort_by(f64::total_cmp);
-    Ok((all, ratios))
-}
-
-/// Asks for a page of every product, so that readers that keep answers have what they can hold.
-async fn pass(setting: &Setting, pages: Pages) -> Result<()> {
-    let (picked, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
-    while picked.load(Ordering::Relaxed) < setting.products {
-        ensure!(began.elapsed() < PASS_LIMIT, "asking once for every product took more than {PASS_LIMIT:?}");
-        let traffic = Traffic::Reads(Reads { ids: Ids::InTurn(picked.clone(), setting.products), pages });
-        let plan = Plan {
-            front: setting.front,
-            connections: setting.connections,
-            rate: None,
-            time: PASS_PIECE,
-            grace: Duration::ZERO,
-            shown: false,
-        };
-        tokio::task::spawn_blocking(move || drive(plan, traffic)).await??;
+    match to.setting() {
+        Some([name, value, _]) => stack.set(name, value),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Imports a data set, as an operator would.
-async fn import(stack: &Stack, args: &HeadlineArgs) -> Result<()> {
-    let files = args.data.join("data-set");
-    let dir = files.display().to_string();
-    let (products, reviews) = (args.products.to_string(), args.reviews.to_string());
-    stack
-        .reviewsctl(&["generate", &dir, "--products", &products, "--reviews", &reviews, "--seed", "1"])
-        .await?;
-    stack.reviewsctl(&["import", &dir]).await?;
-    std::fs::remove_dir_all(&files)?;
-    stack.caught_up().await
 }
 
 /// A measurement beside what it is held against.
@@ -262,12 +135,12 @@ struct Compared {
 impl Compared {
     /// The ceiling, and the median of the ratios to it.
     fn of_ceiling(&self) -> Option<(Scenario, f64)> {
-        Some((self.step.ceiling?, *self.ratios.get(self.ratios.len() / 2)?))
+        Some((self.step.ceiling?, median(&self.ratios)?))
     }
 
     fn line(&self) -> String {
         let outcome = &self.measured.outcome;
-        let ours = match self.measured.setting.rate {
+        let mut ours = match self.measured.setting.rate {
             None => format!("{:.0}/s", outcome.rate()),
             Some(_) => format!(
                 "p50 {:.2}, p99 {:.2}, p99.9 {:.2} ms",
@@ -276,6 +149,13 @@ impl Compared {
                 outcome.ms(99.9)
             ),
         };
+        if self.measured.reads_are_a_part() {
+            ours += &format!(
+                "; its reads: p50 {:.2}, p99 {:.2} ms",
+                outcome.reads_ms(50.0),
+                outcome.reads_ms(99.0)
+            );
+        }
         let rate = self.measured.setting.rate.map(|rate| format!(" at {rate:.0}/s")).unwrap_or_default();
         let ceiling = self.of_ceiling().map(|(scenario, ratio)| format!("{ratio:.2} of {}", scenario.name()));
         format!(

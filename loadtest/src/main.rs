@@ -4,13 +4,17 @@
 
 mod bare;
 mod drive;
+mod growth;
 mod headline;
+mod list_dropped;
 mod replay;
 mod report;
 mod run;
 mod scenario;
 mod stack;
+mod statement;
 mod traffic;
+mod turns;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +33,8 @@ enum Command {
     Run(run::RunArgs),
     /// The load tests of the article that the project descends from, their ceilings, and writes, on a stack of its own
     Headline(headline::HeadlineArgs),
+    /// An import of a full data set, memory, and what the databases give beside a stack that has a tenth of it
+    Growth(growth::GrowthArgs),
     /// Replay, snapshot rebuild, verification and swap, against their ceilings, alone and beside live traffic
     Replay(replay::ReplayArgs),
     /// Fill an empty stack as the measurements do
@@ -46,6 +52,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args).await,
         Command::Headline(args) => headline::run(&args).await,
+        Command::Growth(args) => growth::run(&args).await,
         Command::Replay(args) => replay::run(&args).await,
         Command::Seed(args) => replay::seed(&args).await,
         Command::AnswerByHeart { port } => bare::answer_by_heart(port).await,

@@ -145,10 +145,10 @@ async fn snapshot(args: &ReplayArgs) -> Result<()> {
     Ok(())
 }
 
-/// A tenth of that, beside live traffic.
+/// Half of that, beside live traffic.
 async fn live(args: &ReplayArgs) -> Result<()> {
     let stack = Stack::up(&args.data, args.port)?;
-    seed::log(&stack.primary, live::PRODUCTS, 100_000).await?;
+    seed::log(&stack.primary, live::PRODUCTS, 500_000).await?;
     seed::reviews(&stack.primary).await?;
     stack.caught_up().await?;
     let window = Duration::from_secs(args.seconds);

@@ -5,6 +5,7 @@ mod page;
 pub(crate) use page::page;
 
 use crate::drive::Outcome;
+use crate::headline::Mode;
 use crate::scenario::{Scenario, Setting};
 use crate::traffic::Stale;
 use serde_json::{Value, json};
@@ -14,8 +15,7 @@ use serde_json::{Value, json};
 pub(crate) struct Measured {
     pub(crate) scenario: Scenario,
     pub(crate) setting: Setting,
-    /// With NGINX's micro-cache of hot metas.
-    pub(crate) micro_cache: bool,
+    pub(crate) mode: Mode,
     pub(crate) outcome: Outcome,
 }
 
@@ -23,12 +23,15 @@ pub(crate) struct Measured {
 pub(crate) const HEAD: &str = "| scenario | offered/s | achieved/s | requests | errors | stale | p50 ms | p90 ms | p99 ms | p99.9 ms | max ms |
 |---|---|---|---|---|---|---|---|---|---|---|";
 
+/// What is told of latencies.
+const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
+
 impl Measured {
     /// Its name, and how it was run where that is not as usual.
     pub(crate) fn name(&self) -> String {
         let asynchronously = if self.setting.asynchronously { ", respond-async" } else { "" };
-        let micro_cache = if self.micro_cache { ", micro-cache" } else { "" };
-        format!("{}{asynchronously}{micro_cache}", self.scenario.name())
+        let mode = self.mode.name().map(|name| format!(", {name}")).unwrap_or_default();
+        format!("{}{asynchronously}{mode}", self.scenario.name())
     }
 
     /// Answers that were older than they may be, with a token and without.
@@ -36,32 +39,44 @@ impl Measured {
         self.outcome.stale(Stale::Token) + self.outcome.stale(Stale::NoToken)
     }
 
-    /// A line of the table.
-    pub(crate) fn line(&self) -> String {
-        let ms = |percentile| format!("{:.2}", self.outcome.ms(percentile));
-        let cells = [
+    /// Its line of the table; and another of its reads, where these are not all.
+    pub(crate) fn lines(&self) -> String {
+        let outcome = &self.outcome;
+        let ms = PERCENTILES.map(|percentile| format!("{:.2}", outcome.ms(percentile)));
+        let all = [
             self.name(),
             self.setting.rate.map_or("closed loop".to_owned(), |rate| format!("{rate:.0}")),
-            format!("{:.0}", self.outcome.rate()),
-            self.outcome.requests().to_string(),
-            self.outcome.errors().to_string(),
+            format!("{:.0}", outcome.rate()),
+            outcome.requests().to_string(),
+            outcome.errors().to_string(),
             self.stale().to_string(),
-            ms(50.0),
-            ms(90.0),
-            ms(99.0),
-            ms(99.9),
-            ms(100.0),
+            ms.join(" | "),
         ];
-        format!("| {} |", cells.join(" | "))
+        let mut lines = format!("| {} |", all.join(" | "));
+        if self.reads_are_a_part() {
+            let ms = PERCENTILES.map(|percentile| format!("{:.2}", outcome.reads_ms(percentile)));
+            lines += &format!(
+                "\n| {}: reads | – | – | {} | – | – | {} |",
+                self.name(),
+                outcome.reads(),
+                ms.join(" | ")
+            );
+        }
+        lines
+    }
+
+    /// Whether there were writes beside reads: these wait until they show, and reads do not.
+    pub(crate) fn reads_are_a_part(&self) -> bool {
+        self.scenario == Scenario::Mixed
     }
 
     /// All of it, for programs. Latencies are in milliseconds.
     pub(crate) fn json(&self) -> Value {
         let outcome = &self.outcome;
-        json!({
+        let mut json = json!({
             "scenario": self.scenario.name(),
             "respond_async": self.setting.asynchronously,
-            "micro_cache": self.micro_cache,
+            "mode": self.mode.name().unwrap_or("as shipped"),
             "connections": self.setting.connections,
             "seconds": outcome.elapsed.as_secs_f64(),
             "offered_rps": self.setting.rate,
@@ -76,6 +91,14 @@ impl Measured {
             "max_ms": outcome.ms(100.0),
             "stale": self.stale(),
             "stale_with_token": outcome.stale(Stale::Token),
-        })
+        });
+        if self.reads_are_a_part() {
+            let [p50, p90, p99, p999, max] = PERCENTILES.map(|percentile| outcome.reads_ms(percentile));
+            json["reads"] = json!({
+                "requests": outcome.reads(),
+                "p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "p999_ms": p999, "max_ms": max,
+            });
+        }
+        json
     }
 }

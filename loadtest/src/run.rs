@@ -1,5 +1,6 @@
 //! `loadtest run`: one scenario against a stack that runs.
 
+use crate::headline::Mode;
 use crate::report::{self, HEAD, Measured};
 use crate::scenario::{Scenario, Setting};
 use anyhow::{Context as _, Result, ensure};
@@ -15,6 +16,9 @@ pub(crate) struct RunArgs {
     /// Address and port of the front door; loopback only
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     front: String,
+    /// Data directory of the stack, for list-dropped, which asks its readers, and ceiling-post, which asks its database
+    #[arg(long, value_name = "DIR", default_value = ".stack")]
+    data: PathBuf,
     /// Requests a second, latencies counted from when each was due; without it each connection sends one request after
     /// the answer to the one before
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=200_000))]
@@ -43,6 +47,7 @@ pub(crate) struct RunArgs {
 pub(crate) async fn run(args: &RunArgs) -> Result<()> {
     let setting = Setting {
         front: loopback(&args.front)?,
+        data: args.data.clone(),
         products: args.products.into(),
         connections: args.connections.into(),
         rate: args.rate.map(f64::from),
@@ -51,8 +56,8 @@ pub(crate) async fn run(args: &RunArgs) -> Result<()> {
         shown: true,
     };
     let outcome = args.scenario.run(&setting).await?;
-    let measured = Measured { scenario: args.scenario, setting, micro_cache: false, outcome };
-    println!("{HEAD}\n{}", measured.line());
+    let measured = Measured { scenario: args.scenario, setting, mode: Mode::AsShipped, outcome };
+    println!("{HEAD}\n{}", measured.lines());
     for (kind, count) in measured.outcome.errors_by_kind() {
         eprintln!("{count} errors: {kind}");
     }

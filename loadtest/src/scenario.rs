@@ -2,14 +2,17 @@
 
 use crate::bare::Bare;
 use crate::drive::{Outcome, Plan, drive};
+use crate::list_dropped;
+use crate::statement;
 use crate::traffic::{Ids, Pages, Pool, Reads, Traffic};
 use anyhow::Result;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time after the end for requests that are still due: what waits for longer was not answered.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -30,10 +33,14 @@ pub(crate) enum Scenario {
     Vote,
     /// 95 % reads, 3 % reviews, 2 % votes; answers are checked for what was acknowledged before
     Mixed,
+    /// How soon after a review is stored no reader shows its product's list without it, beside reviews at the rate
+    ListDropped,
     /// NGINX's own answer: the most that its settings allow
     CeilingLiteral,
     /// NGINX and readers that know one answer of a meta's size by heart
     CeilingStatic,
+    /// The statement that stores a review, run by pgbench
+    CeilingPost,
 }
 
 /// Where it is measured, and how.
@@ -41,6 +48,8 @@ pub(crate) enum Scenario {
 pub(crate) struct Setting {
     /// The front door, on loopback.
     pub(crate) front: SocketAddr,
+    /// Data directory of the stack, for what is measured behind the front door.
+    pub(crate) data: PathBuf,
     /// Highest product id.
     pub(crate) products: u64,
     pub(crate) connections: usize,
@@ -62,6 +71,8 @@ impl Scenario {
     /// Measures it.
     pub(crate) async fn run(self, setting: &Setting) -> Result<Outcome> {
         let bare = match self {
+            Scenario::ListDropped => return list_dropped::measure(setting).await,
+            Scenario::CeilingPost => return statement::measure(setting).await,
             Scenario::CeilingLiteral | Scenario::CeilingStatic => Some(Bare::start()?),
             _ => None,
         };
@@ -82,16 +93,17 @@ impl Scenario {
     async fn traffic(self, setting: &Setting) -> Result<Traffic> {
         let Setting { products, asynchronously, .. } = *setting;
         let reads = |ids, pages| Traffic::Reads(Reads { ids, pages });
-        let pool = async || -> Result<_> {
-            Ok(Arc::new(Pool::read_from(&format!("http://{}", setting.front), products).await?))
-        };
+        let pool = async || Pool::read_from(setting.front, products).await.map(Arc::new);
         Ok(match self {
             Scenario::RandomMeta => reads(Ids::Uniform(products), Pages::Meta),
             Scenario::RandomList => reads(Ids::Uniform(products), Pages::List),
             Scenario::Zipf => reads(Ids::zipf(products), Pages::Both),
             Scenario::HotMeta => reads(Ids::Hot(products), Pages::Meta),
             Scenario::HotList => reads(Ids::Hot(products), Pages::List),
-            Scenario::Post => Traffic::Posts { pool: pool().await?, asynchronously },
+            // Of the last two, what is driven beside what is measured.
+            Scenario::Post | Scenario::ListDropped | Scenario::CeilingPost => {
+                Traffic::Posts { pool: pool().await?, asynchronously }
+            }
             Scenario::Vote => Traffic::Votes { pool: pool().await?, asynchronously },
             Scenario::Mixed => Traffic::Mixed { pool: pool().await?, ids: Ids::Uniform(products) },
             Scenario::CeilingLiteral => Traffic::One("/healthz"),

@@ -57,9 +57,14 @@ pub(crate) fn launch(stack: &Stack) -> Result<Launch> {
     })
 }
 
-/// A meta takes a page or two of memory, and is kept for a second without a request: some thousand of them.
+/// A meta takes a page or two of memory, and is kept for a second without a request: some thousand of them. Room for 256,000 keys,
+/// since each that was asked for within that second is counted, and many may be forgotten at a time: where there is none left, NGINX
+/// answers 500.
 fn cache_path(dir: &str) -> String {
-    format!("proxy_cache_path {dir} keys_zone=metas:8m inactive=1s max_size=16m use_temp_path=off;")
+    format!(
+        "proxy_cache_path {dir} keys_zone=metas:32m inactive=1s manager_files=5000 manager_sleep=50ms max_size=16m \
+         use_temp_path=off;"
+    )
 }
 
 fn servers(stack: &Stack, roles: &[Role]) -> String {

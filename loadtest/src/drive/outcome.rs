@@ -13,8 +13,10 @@ const DIGITS: u8 = 3;
 
 /// What came since the last look.
 #[derive(Debug)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     latencies: Histogram<u64>,
+    /// Of them, those of reads.
+    reads: Histogram<u64>,
     errors: BTreeMap<String, u64>,
     stale: BTreeMap<Stale, u64>,
 }
@@ -23,14 +25,19 @@ impl Default for Counts {
     fn default() -> Self {
         let latencies = Histogram::new_with_max(LATENCY_MAX_US, DIGITS);
         let latencies = latencies.unwrap_or_else(|_| unreachable!("the bounds are good"));
-        Counts { latencies, errors: BTreeMap::new(), stale: BTreeMap::new() }
+        Counts { reads: latencies.clone(), latencies, errors: BTreeMap::new(), stale: BTreeMap::new() }
     }
 }
 
 impl Counts {
-    pub(super) fn record(&mut self, latency: Duration, found: Result<Option<Stale>, String>) {
-        let us = u64::try_from(latency.as_micros()).unwrap_or(LATENCY_MAX_US);
-        self.latencies.saturating_record(us);
+    /// Takes note of an answer to a read.
+    pub(super) fn record_read(&mut self, latency: Duration, found: Result<Option<Stale>, String>) {
+        self.reads.saturating_record(us(latency));
+        self.record(latency, found);
+    }
+
+    pub(crate) fn record(&mut self, latency: Duration, found: Result<Option<Stale>, String>) {
+        self.latencies.saturating_record(us(latency));
         match found {
             Ok(None) => {}
             Ok(Some(stale)) => *self.stale.entry(stale).or_default() += 1,
@@ -40,6 +47,7 @@ impl Counts {
 
     pub(super) fn add(&mut self, other: &Counts) -> Result<()> {
         self.latencies.add(&other.latencies)?;
+        self.reads.add(&other.reads)?;
         for (kind, count) in &other.errors {
             *self.errors.entry(kind.clone()).or_default() += count;
         }
@@ -52,6 +60,10 @@ impl Counts {
     fn errors(&self) -> u64 {
         self.errors.values().sum()
     }
+}
+
+fn us(latency: Duration) -> u64 {
+    u64::try_from(latency.as_micros()).unwrap_or(LATENCY_MAX_US)
 }
 
 /// One second of a run.
@@ -70,9 +82,27 @@ pub(crate) struct Outcome {
     all: Counts,
     pub(crate) elapsed: Duration,
     pub(crate) seconds: Vec<Second>,
+    /// Good answers a second of what was driven beside, where that is what was offered.
+    beside: Option<f64>,
 }
 
 impl Outcome {
+    /// Of what was counted within a time.
+    pub(crate) fn of(counts: &Counts, elapsed: Duration) -> Result<Self> {
+        let mut outcome = Outcome { elapsed, ..Outcome::default() };
+        outcome.all.add(counts)?;
+        Ok(outcome)
+    }
+
+    /// Takes over the rate, the course, and the errors of what was driven beside this.
+    pub(crate) fn achieved_beside(&mut self, beside: Outcome) {
+        self.beside = Some(beside.rate());
+        for (kind, count) in beside.all.errors {
+            *self.all.errors.entry(format!("beside it, {kind}")).or_default() += count;
+        }
+        self.seconds = beside.seconds;
+    }
+
     /// Adds what came up to a time, within a time.
     pub(super) fn add(&mut self, until: Duration, within: Duration, counts: &Counts, shown: bool) {
         let (answers, errors) = (counts.latencies.len(), counts.errors());
@@ -114,7 +144,8 @@ impl Outcome {
 
     /// Good answers a second.
     pub(crate) fn rate(&self) -> f64 {
-        (self.requests() - self.errors()) as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+        let good = self.requests().saturating_sub(self.errors()) as f64;
+        self.beside.unwrap_or(good / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE))
     }
 
     /// Requests that were not answered well.
@@ -134,6 +165,16 @@ impl Outcome {
     /// The latency that so many of a hundred requests did not exceed.
     pub(crate) fn ms(&self, percentile: f64) -> f64 {
         ms(&self.all.latencies, percentile)
+    }
+
+    /// Reads that were answered, or not in time.
+    pub(crate) fn reads(&self) -> u64 {
+        self.all.reads.len()
+    }
+
+    /// As [`Outcome::ms`], of reads only.
+    pub(crate) fn reads_ms(&self, percentile: f64) -> f64 {
+        ms(&self.all.reads, percentile)
     }
 }
 

@@ -12,7 +12,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// From when a replay pauses or goes on until writes are as they are with it.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
 /// Products that are written to.
-pub(crate) const PRODUCTS: i64 = 20_000;
+pub(crate) const PRODUCTS: i64 = 100_000;
 /// Readers, and the products that they read.
 const READERS: u64 = 1;
 

@@ -21,9 +21,11 @@ pub(crate) fn page(all: &[Measured]) -> Result<String> {
          td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}</style><h1>Load test</h1>\n",
     );
     html += "<p>Latencies in milliseconds; at a constant rate they count from when a request was due.</p>\n<table>";
-    for (n, row) in
-        super::HEAD.lines().take(1).map(str::to_owned).chain(all.iter().map(Measured::line)).enumerate()
-    {
+    let lines: Vec<String> = all
+        .iter()
+        .flat_map(|measured| measured.lines().lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    for (n, row) in super::HEAD.lines().take(1).map(str::to_owned).chain(lines).enumerate() {
         let cell = if n == 0 { "th" } else { "td" };
         html += "<tr>";
         for text in row.trim_matches(['|', ' ']).split(" | ") {

@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 use hyper::http::response::Parts;
 use hyper::{Method, Request, header};
 use serde_json::{Map, Value, json};
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 /// Products of the pool.
@@ -30,7 +31,8 @@ struct Product {
 
 impl Pool {
     /// Reads up to 1,000 of the products 1 to `products` through the front door, and of each a page of reviews.
-    pub(crate) async fn read_from(front: &str, products: u64) -> Result<Self> {
+    pub(crate) async fn read_from(front: SocketAddr, products: u64) -> Result<Self> {
+        let front = format!("http://{front}");
         let client = reqwest::Client::new();
         let read = async |path: String| -> Result<Value> {
             let answer = client.get(format!("{front}{path}")).send().await?;
@@ -60,8 +62,14 @@ impl Pool {
         Ok(Pool(pool))
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.0.len() as u64
+    }
+
+    /// The id of a product, and those of its characteristics.
+    pub(crate) fn product(&self, number: u64) -> (u64, &[i64]) {
+        let (_, product) = self.at(number);
+        (product.id, &product.characteristics)
     }
 
     fn at(&self, number: u64) -> (usize, &Product) {
@@ -70,7 +78,7 @@ impl Pool {
     }
 
     /// A review of a product.
-    pub(super) fn post(
+    pub(crate) fn post(
         &self,
         number: u64,
         random: u64,
@@ -109,7 +117,7 @@ impl Pool {
     }
 
     /// A read of a product, with its latest token if it has one and that is wanted.
-    pub(super) fn read(&self, number: u64, list: bool, with_token: bool) -> (Request<Full<Bytes>>, Asked) {
+    pub(crate) fn read(&self, number: u64, list: bool, with_token: bool) -> (Request<Full<Bytes>>, Asked) {
         let (_, product) = self.at(number);
         let known = product.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (due, kind, token) = known.due(with_token);
@@ -138,14 +146,16 @@ impl Pool {
                 return Ok(None);
             }
             Asked::Meta { due, kind } => (reviews_of(&json) >= due.reviews, kind),
-            Asked::List { due, kind } => {
-                let results = json["results"].as_array().into_iter().flatten();
-                let youngest = results.filter_map(|review| review["review_id"].as_i64()).max();
-                (youngest.unwrap_or(0) >= due.youngest, kind)
-            }
+            Asked::List { due, kind } => (youngest(&json) >= due.youngest, kind),
         };
         Ok((!is_there).then_some(kind))
     }
+}
+
+/// The highest id of a list's reviews; 0 where there are none.
+pub(crate) fn youngest(list: &Value) -> i64 {
+    let results = list["results"].as_array().into_iter().flatten();
+    results.filter_map(|review| review["review_id"].as_i64()).max().unwrap_or(0)
 }
 
 /// Reviews that a meta counts, in either family's types.

@@ -11,13 +11,14 @@ mod loads;
 mod tests;
 
 use crate::cache::loads::{Loads, Turn};
+use crate::consistency::Tokens;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use axum::http::header::{LINK, WARNING};
 use axum::response::Response;
 use changes::{Keeper, Memory, Moment};
 use contract::{ChangeNotice, Family, Store};
-use domain::{ProductId, Version};
+use domain::{Epoch, ProductId, Version};
 use primary::Sort;
 use quick_cache::Weighter;
 use service::tagged_representation;
@@ -140,6 +141,8 @@ struct Heard {
     /// The generation that answers, by whoever saw it last. Seeing it by the clock alone would miss one that answered
     /// for less than a look's interval.
     generation: Option<i32>,
+    /// The log that the primary's answers are of, as it was seen last.
+    log: Option<Epoch>,
     /// How often everything of a store was thrown away, or of both.
     flushes: u64,
 }
@@ -277,6 +280,23 @@ impl Cache {
         }
         entry.answers.push((question, answer));
         self.entries.insert(key, Arc::new(entry));
+    }
+
+    /// The answer that is kept, if it shows what tokens of the log name: then they need not be looked up in the primary.
+    pub(crate) fn shows(&self, product_id: ProductId, question: Question, tokens: &Tokens) -> Option<Answer> {
+        if tokens.are_none() || !self.is_on(question.store()) {
+            return None;
+        }
+        let log = self.heard().log?;
+        self.kept(product_id, question, tokens.named(log, product_id)?)
+    }
+
+    /// Throws away what is of another log than this, which the primary has.
+    pub(crate) fn log_is(&self, log: Epoch) {
+        let mut heard = self.heard();
+        if heard.log.replace(log) != Some(log) {
+            self.throw_away(&mut heard, Store::Primary);
+        }
     }
 
     /// Throws away what is kept of a store.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Connections to each database at most. Four services share two cores with the databases; an
 /// answer takes well under a millisecond of a connection, so more would only wait in another queue.
-const CONNECTIONS_MAX: u32 = 8;
+const CONNECTIONS_MAX: u32 = 4;
 /// Requests under way at most: many times what the connections serve, so that a short burst waits
 /// and a long one is told to come again.
 const REQUESTS_MAX: usize = 1024;

@@ -4,7 +4,7 @@ use crate::router::Read;
 use axum::http::header::{HeaderMap, HeaderValue, WARNING};
 use axum::response::Response;
 use contract::{ConsistencyToken, Problem, read_tokens};
-use domain::{ProductId, Version};
+use domain::{Epoch, ProductId, Version};
 use postgres::{Fault, fault, retry_lost};
 use service::{HttpProblem, header_text, prefer};
 use std::collections::HashMap;
@@ -41,6 +41,17 @@ impl Tokens {
             )
         })?;
         Ok(Tokens { tokens, wait: prefer(headers).wait.unwrap_or(TOKEN_WAIT) })
+    }
+
+    /// Whether the request brought none.
+    pub(crate) fn are_none(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// The version of a product that its tokens name, if all of them are of this log.
+    pub(crate) fn named(&self, log: Epoch, product_id: ProductId) -> Option<Version> {
+        let mut tokens = self.tokens.iter().filter(|token| token.product_id == product_id);
+        tokens.try_fold(Version(0), |named, token| (token.epoch == log).then(|| named.max(token.version)))
     }
 
     /// What an answer about these products must show. Tokens of other products ask for nothing, nor do

@@ -67,8 +67,6 @@ async fn answer(
     let (count, total) = (query.count()?, query.total());
     let Paging { sort, ratings, start, page, offset } =
         pages::paging(read, product_id, query, default, count).await?;
-    // The primary has what any token names.
-    let needs = tokens.needs(read, &[product_id]).await?;
     let question = match start {
         Start::Offset(_) => {
             let ratings = pages::star_bits(&ratings);
@@ -77,6 +75,11 @@ async fn answer(
         // Whoever reads on page by page is rarely followed by another.
         Start::After(_) => None,
     };
+    if let Some(answer) = question.and_then(|question| read.cache.shows(product_id, question, &tokens)) {
+        return Ok(answer.into_response());
+    }
+    // The primary has what any token names.
+    let needs = tokens.needs(read, &[product_id]).await?;
     let wanted = ListQuery { sort, start, count, ratings, total };
     let load = async || {
         let listed = retry_lost(|| primary::list_reviews(&read.primary, product_id, &wanted)).await?;

@@ -65,7 +65,10 @@ async fn one(
     product_id: ProductId,
     headers: &HeaderMap,
 ) -> Result<Response, HttpProblem> {
-    let tokens = Tokens::read(headers)?;
+    let (tokens, question) = (Tokens::read(headers)?, Question::Meta(family));
+    if let Some(answer) = read.cache.shows(product_id, question, &tokens) {
+        return Ok(answer.into_response());
+    }
     let needs = tokens.needs(read, &[product_id]).await?;
     let load = async || {
         let found = metas(read, &[product_id], &tokens, &needs).await?;
@@ -78,7 +81,7 @@ async fn one(
         answer.warning = parked.then_some(PARKED);
         Ok::<_, HttpProblem>(answer)
     };
-    let answer = read.cache.answer(product_id, Question::Meta(family), needs.of(product_id), load).await?;
+    let answer = read.cache.answer(product_id, question, needs.of(product_id), load).await?;
     let mut response = answer.into_response();
     needs.warn(&mut response);
     Ok(response)

@@ -14,15 +14,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks until told to stop, and throws away what is of before.
 pub(crate) async fn watch(primary: PgPool, meta: PgPool, cache: Arc<Cache>, shutdown: Shutdown) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
-    let (mut log, mut mended) = (None, None);
+    let mut mended = None;
     while shutdown.unless_stopped(looks.tick()).await.is_some() {
         let look = async { tokio::join!(primary::log_epoch(&primary), meta::answers_of(&meta)) };
         let Some((epoch, answers)) = shutdown.unless_stopped(look).await else { break };
         // A store that is away is said by whoever asks it, and does not change meanwhile.
-        if let Ok(epoch) = epoch
-            && log.replace(epoch) != Some(epoch)
-        {
-            cache.flush(Store::Primary);
+        if let Ok(epoch) = epoch {
+            cache.log_is(epoch);
         }
         if let Ok(Some(answers)) = answers {
             cache.generation_answers(answers.generation);

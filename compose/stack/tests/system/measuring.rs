@@ -64,6 +64,16 @@ pub(crate) fn every_scenario_runs(stack: &Stack, primary: &Database) {
             _ => assert_eq!(added, (0, 0), "{scenario}"),
         }
     }
+    let data = stack.data.to_str().unwrap();
+    let before = reviews();
+    let dropped = run(stack, "list-dropped", &["--rate", &rate, "--data", data]);
+    let watched = dropped["requests"].as_i64().unwrap();
+    assert!(watched > 0 && dropped["errors"] == 0 && dropped["p50_ms"].as_f64() > Some(0.0), "{dropped}");
+    assert_eq!(reviews() - before, RATE + watched, "those at the rate, and those watched: {dropped}");
+    let before = reviews();
+    let ceiling = run(stack, "ceiling-post", &["--data", data]);
+    assert!(ceiling["requests"].as_i64() > Some(4) && ceiling["errors"] == 0, "{ceiling}");
+    assert_eq!(reviews() - before, ceiling["requests"].as_i64().unwrap(), "{ceiling}");
     let closed = run(stack, "post", &["--respond-async"]);
     assert_eq!(
         (closed["offered_rps"].clone(), closed["errors"].as_i64()),

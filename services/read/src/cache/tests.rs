@@ -1,5 +1,6 @@
 use super::*;
-use contract::Origin;
+use axum::http::{HeaderMap, HeaderName};
+use contract::{ConsistencyToken, Origin};
 use std::convert::Infallible;
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::oneshot;
@@ -127,6 +128,49 @@ async fn a_flush_of_a_store_leaves_the_other() {
     cache.flush(Store::Primary);
     assert_eq!(ask(&cache, 5, QUESTION, 0, answer(3, "-")).await, "meta");
     assert_eq!(ask(&cache, 5, list(1), 0, answer(3, "new list")).await, "new list");
+}
+
+/// Tokens, as a request brings them.
+fn tokens(text: &str) -> Tokens {
+    let header = (HeaderName::from_static("consistency-token"), text.parse().unwrap());
+    Tokens::read(&HeaderMap::from_iter([header])).unwrap()
+}
+
+#[tokio::test]
+async fn tokens_are_met_by_what_is_kept_of_their_log_and_shows_as_much() {
+    let cache = cache();
+    ask(&cache, 5, list(1), 0, answer_from(Source::Primary, 3, "list")).await;
+    let shown = |tokens: &Tokens| {
+        cache
+            .shows(product(5), list(1), tokens)
+            .map(|answer| String::from_utf8(answer.body.to_vec()).unwrap())
+    };
+    let log = Uuid::from_u128;
+    let text = |epoch: u128, product_id: i64, version: i64| {
+        let token = ConsistencyToken {
+            epoch: log(epoch),
+            product_id: product(product_id),
+            version: Version(version),
+        };
+        token.to_string()
+    };
+    assert_eq!(shown(&tokens(&text(4, 5, 3))), None, "the log was not seen yet");
+    cache.log_is(log(4));
+    assert_eq!(shown(&tokens(&text(4, 5, 3))), None, "what was kept of an unknown log is gone");
+    ask(&cache, 5, list(1), 0, answer_from(Source::Primary, 3, "list")).await;
+    cache.log_is(log(4));
+    for (of, met) in
+        [(text(4, 5, 2), true), (text(4, 5, 3), true), (text(4, 5, 4), false), (text(3, 5, 3), false)]
+    {
+        assert_eq!(shown(&tokens(&of)).is_some(), met, "{of}");
+        // Those of other products ask for nothing.
+        let with_other = format!("{of},{}", text(3, 6, 9));
+        assert_eq!(shown(&tokens(&with_other)).is_some(), met, "{with_other}");
+    }
+    let later = format!("{},{}", text(4, 5, 2), text(4, 5, 4));
+    assert_eq!(shown(&tokens(&later)), None, "the latest of them counts");
+    cache.hears(Store::Primary, false);
+    assert_eq!(shown(&tokens(&text(4, 5, 3))), None, "while nothing is heard nothing is served");
 }
 
 #[tokio::test]

@@ -1,0 +1,213 @@
+//! What bounds the storing of reviews: `pgbench`, which runs the statement that stores one, on the same connections to the same
+//! database, beside the same relay.
+
+use crate::bare::repository;
+use crate::drive::{Counts, Outcome};
+use crate::scenario::Setting;
+use crate::stack::primary;
+use crate::traffic::Pool;
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Parts of the log, as in the statement's first parameter.
+const PARTS: u64 = 64;
+/// How the statement begins.
+const MARK: &str = "-- reviews.post\n";
+/// Where Debian puts Postgres, by major version.
+const POSTGRES: &str = "/usr/lib/postgresql";
+/// Characteristics of a product that are given values at most.
+const CHARACTERISTICS_MAX: usize = 8;
+const THREADS: &str = "2";
+const SCRIPT: &str = "post.sql";
+/// Stands for null.
+const NONE: &str = "none";
+
+/// Runs it for a time, one transaction after another on each connection.
+pub(crate) async fn measure(setting: &Setting) -> Result<Outcome> {
+    let pool = Pool::read_from(setting.front, setting.products).await?;
+    let dir = std::env::temp_dir().join(format!("reviews-pgbench-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let (options, password) = primary(&setting.data)?;
+    let setting = setting.clone();
+    let measured = tokio::task::spawn_blocking({
+        let dir = dir.clone();
+        move || pgbench(&dir, &pool, &setting, &options, &password)
+    });
+    let measured = measured.await?;
+    std::fs::remove_dir_all(&dir)?;
+    measured
+}
+
+fn pgbench(
+    dir: &Path,
+    pool: &Pool,
+    setting: &Setting,
+    options: &PgConnectOptions,
+    password: &str,
+) -> Result<Outcome> {
+    let program = newest_postgres()?.join("pgbench");
+    let mut pgbench = Command::new(&program);
+    let socket =
+        options.get_socket().map_or(options.get_host().into(), |socket| socket.as_os_str().to_owned());
+    pgbench
+        .env("PGHOST", socket)
+        .env("PGPORT", options.get_port().to_string())
+        .env("PGUSER", options.get_username())
+        .env("PGDATABASE", options.get_database().context("no database")?)
+        .env("PGPASSWORD", password)
+        .current_dir(dir)
+        .args(["--no-vacuum", "--protocol=prepared", "--log", "--log-prefix=transactions"])
+        .args(["--jobs", THREADS, "--client", &setting.connections.to_string()])
+        .args(["--time", &setting.time.as_secs().max(1).to_string()]);
+    for (name, value) in [
+        ("summary", "Walked all day in them"),
+        (
+            "body",
+            "True to size, soft where it matters, and the soles are still as new after a month of cobblestones.",
+        ),
+        ("name", "cobblestone"),
+        ("email", "cobblestone@example.com"),
+        ("photos", "{}"),
+        // One for each characteristic that there may be; the statement passes over the rest.
+        ("values", "{4,4,4,4,4,4,4,4}"),
+        ("none", NONE),
+    ] {
+        pgbench.arg(format!("--define={name}={value}"));
+    }
+    let statement = statement(&repository()?)?;
+    let products: Vec<Product> =
+        (0..pool.len()).filter_map(|number| Product::of(pool.product(number))).collect();
+    std::fs::write(dir.join(SCRIPT), script(&statement, &products)?)?;
+    pgbench.args(["--file", SCRIPT]);
+    let ran = pgbench.stdin(Stdio::null()).output();
+    let ran = ran.with_context(|| format!("cannot start {}", program.display()))?;
+    let said = String::from_utf8_lossy(&ran.stderr);
+    ensure!(ran.status.success(), "pgbench failed: {}", said.lines().last().unwrap_or_default());
+    outcome(dir, setting.time)
+}
+
+/// The newest Postgres's programs.
+fn newest_postgres() -> Result<PathBuf> {
+    let majors = std::fs::read_dir(POSTGRES).into_iter().flatten().flatten();
+    let majors = majors.filter_map(|dir| dir.file_name().to_str()?.parse::<u32>().ok());
+    let newest =
+        majors.max().with_context(|| format!("no Postgres in {POSTGRES}: `cargo stack up` installs it"))?;
+    Ok(Path::new(POSTGRES).join(newest.to_string()).join("bin"))
+}
+
+/// The statement that the write service stores a review with, as it is checked at build time.
+fn statement(repository: &Path) -> Result<String> {
+    let dir = repository.join("shared/primary/.sqlx");
+    for file in std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let file: Value = serde_json::from_slice(&std::fs::read(file?.path())?)?;
+        if let Some(query) = file["query"].as_str().filter(|query| query.starts_with(MARK)) {
+            return Ok(query.to_owned());
+        }
+    }
+    anyhow::bail!("{} has no statement that begins with {MARK:?}", dir.display())
+}
+
+/// A product whose characteristics have ids one after the other, as an import gives them: `pgbench` knows no lists.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Product {
+    id: u64,
+    first: i64,
+    count: usize,
+}
+
+impl Product {
+    fn of((id, characteristics): (u64, &[i64])) -> Option<Self> {
+        let first = characteristics.first().copied().unwrap_or(0);
+        let in_turn = characteristics.iter().zip(first..).all(|(id, expected)| *id == expected);
+        let product = Product { id, first, count: characteristics.len() };
+        (in_turn && product.count <= CHARACTERISTICS_MAX).then_some(product)
+    }
+}
+
+/// A script that stores a review of one of the products, with the statement's parameters as `pgbench` has them. It knows no null:
+/// what is null is made of a text, which the planner cannot see through, as it cannot see a parameter's value.
+fn script(statement: &str, products: &[Product]) -> Result<String> {
+    ensure!(!products.is_empty(), "no product has characteristics with ids one after the other");
+    let last = products.len() - 1;
+    let ids: Vec<String> = (0..CHARACTERISTICS_MAX).map(|n| format!(":first + {n}")).collect();
+    let values = [
+        ":part::smallint".to_owned(),
+        ":product::bigint".to_owned(),
+        ":rating::smallint".to_owned(),
+        ":summary::text".to_owned(),
+        ":body::text".to_owned(),
+        "(:rating > 2)".to_owned(),
+        ":name::text".to_owned(),
+        ":email::text".to_owned(),
+        format!("(ARRAY[{}])[1 : :count]", ids.join(", ")),
+        ":values".to_owned(),
+        ":photos".to_owned(),
+        "gen_random_uuid()".to_owned(),
+        format!("nullif(:none::text, '{NONE}')"),
+        format!("nullif(:none::text, '{NONE}')"),
+        format!("nullif(:none::text, '{NONE}')::bytea"),
+    ];
+    let mut text = statement.trim_start_matches(MARK).to_owned();
+    // From the last, so that $1 is not taken for the beginning of $15.
+    for (n, value) in values.iter().enumerate().rev() {
+        text = text.replace(&format!("${}", n + 1), value);
+    }
+    Ok(format!(
+        "\\set n random(0, {last})\n\\set product {}\n\\set part :product % {PARTS}\n\\set first {}\n\\set count {}\n\
+         \\set rating random(1, 5)\n{text};\n",
+        of_each(products, 0, &|product| product.id.to_string()),
+        of_each(products, 0, &|product| product.first.to_string()),
+        of_each(products, 0, &|product| product.count.to_string()),
+    ))
+}
+
+/// An expression that has a value for each product, by its number `n`: a tree, since `pgbench` looks at one condition after the other.
+fn of_each(products: &[Product], from: usize, value: &dyn Fn(&Product) -> String) -> String {
+    if let [product] = products {
+        return value(product);
+    }
+    let (lower, upper) = products.split_at(products.len() / 2);
+    let middle = from + lower.len();
+    let (lower, upper) = (of_each(lower, from, value), of_each(upper, middle, value));
+    format!("CASE WHEN :n < {middle} THEN {lower} ELSE {upper} END")
+}
+
+/// What its logs say: of each transaction a line, with its client, its number and its time in microseconds.
+fn outcome(dir: &Path, time: Duration) -> Result<Outcome> {
+    let mut counts = Counts::default();
+    for file in std::fs::read_dir(dir)? {
+        let path = file?.path();
+        if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("transactions")) {
+            continue;
+        }
+        for line in std::fs::read_to_string(path)?.lines() {
+            let us = line.split(' ').nth(2).and_then(|us| us.parse().ok());
+            let us = us.with_context(|| format!("pgbench logged what is no transaction: {line}"))?;
+            counts.record(Duration::from_micros(us), Ok(None));
+        }
+    }
+    Outcome::of(&counts, time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parameter_of_the_statement_has_its_value() {
+        let statement = statement(&repository().unwrap()).unwrap();
+        let products =
+            [(130, [5, 6].as_slice()), (194, &[]), (258, &[7])].map(|product| Product::of(product).unwrap());
+        let script = script(&statement, &products).unwrap();
+        let product =
+            "\\set product CASE WHEN :n < 1 THEN 130 ELSE CASE WHEN :n < 2 THEN 194 ELSE 258 END END\n";
+        assert!(script.starts_with("\\set n random(0, 2)\n") && script.contains(product), "{script}");
+        assert!(script.contains("[1 : :count]::bigint[], :values::smallint[])"), "{script}");
+        assert!(!script.contains('$') && script.ends_with(";\n"), "{script}");
+        assert_eq!(Product::of((1, &[5, 7])), None);
+    }
+}

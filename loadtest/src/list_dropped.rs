@@ -4,7 +4,7 @@
 use crate::drive::{Connection, Counts, Outcome, Plan, drive};
 use crate::scenario::{GRACE, Setting};
 use crate::stack::readers;
-use crate::traffic::{Pool, Traffic, youngest};
+use crate::traffic::{Pool, Traffic, listed};
 use anyhow::Result;
 use futures_util::future::try_join_all;
 use hyper::body::Bytes;
@@ -17,8 +17,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Pause between two looks at a reader; latencies are too long by as much as that.
+/// Pause between two looks at a reader, which the timer makes up to two milliseconds; latencies are too long by that and by one look.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Reviews of a page, where nothing else is asked for.
+const PAGE: usize = 5;
 /// Longest wait until a reader shows a review.
 const SHOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -80,24 +82,25 @@ impl Watch {
     /// Posts a review of a product whose list all readers have in memory, and waits until all of them show it.
     async fn one(&mut self) -> Result<Duration, String> {
         let number = self.random.next_u64();
-        self.all_show(number, 0).await?;
+        self.all_show(number, None).await?;
         let (post, _) = self.pool.post(number, self.random.next_u64(), true);
         let (parts, body) = self.front.exchange(post).await?;
         let review_id =
             json(&parts, &body)?["review_id"].as_i64().ok_or("an answer to a post without its id")?;
         let stored = Instant::now();
-        let shown = tokio::time::timeout(SHOWN_TIMEOUT, self.all_show(number, review_id)).await;
+        let shown = tokio::time::timeout(SHOWN_TIMEOUT, self.all_show(number, Some(review_id))).await;
         shown.map_err(|_| "not shown in time")?.map(|()| stored.elapsed())
     }
 
-    /// Asks all readers for a product's list until each shows a review as young as that.
-    async fn all_show(&mut self, number: u64, review_id: i64) -> Result<(), String> {
+    /// Asks all readers for a product's list until each shows that review, or has a page full of younger ones; or once, for none.
+    async fn all_show(&mut self, number: u64, review_id: Option<i64>) -> Result<(), String> {
         let pool = &self.pool;
         let each = self.readers.iter_mut().map(async |reader| {
             loop {
                 let (list, _) = pool.read(number, true, false);
                 let (parts, body) = reader.exchange(list).await?;
-                if youngest(&json(&parts, &body)?) >= review_id {
+                let list = json(&parts, &body)?;
+                if review_id.is_none_or(|review_id| shows(&listed(&list), review_id)) {
                     return Ok(());
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -107,10 +110,26 @@ impl Watch {
     }
 }
 
+/// Whether a page shows a review, which may have been pushed off it by younger ones.
+fn shows(page: &[i64], review_id: i64) -> bool {
+    page.contains(&review_id) || (page.len() >= PAGE && page.iter().all(|listed| *listed > review_id))
+}
+
 /// A good answer's JSON.
 fn json(parts: &Parts, body: &Bytes) -> Result<Value, String> {
     if !parts.status.is_success() {
         return Err(format!("status {}", parts.status.as_u16()));
     }
     serde_json::from_slice(body).map_err(|_| "an answer that is no JSON".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_younger_review_alone_does_not_show_an_older_one() {
+        assert!(shows(&[7, 5], 5) && !shows(&[7, 4], 5) && !shows(&[], 5));
+        assert!(shows(&[11, 10, 9, 8, 7], 5) && !shows(&[11, 10, 9, 8, 4], 5));
+    }
 }

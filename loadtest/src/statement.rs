@@ -1,5 +1,5 @@
-//! What bounds the storing of reviews: `pgbench`, which runs the statement that stores one, on the same connections to the same
-//! database, beside the same relay.
+//! What bounds the storing of reviews: `pgbench`, which runs the statement that stores one on the same database, beside the same relay,
+//! over as many sessions as the load test has connections.
 
 use crate::bare::repository;
 use crate::drive::{Counts, Outcome};
@@ -30,9 +30,10 @@ const NONE: &str = "none";
 pub(crate) async fn measure(setting: &Setting) -> Result<Outcome> {
     let pool = Pool::read_from(setting.front, setting.products).await?;
     let dir = std::env::temp_dir().join(format!("reviews-pgbench-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let (options, password) = primary(&setting.data)?;
-    let setting = setting.clone();
+    // `pgbench` takes whole seconds.
+    let setting = Setting { time: Duration::from_secs(setting.time.as_secs().max(1)), ..setting.clone() };
+    std::fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let measured = tokio::task::spawn_blocking({
         let dir = dir.clone();
         move || pgbench(&dir, &pool, &setting, &options, &password)
@@ -62,7 +63,7 @@ fn pgbench(
         .current_dir(dir)
         .args(["--no-vacuum", "--protocol=prepared", "--log", "--log-prefix=transactions"])
         .args(["--jobs", THREADS, "--client", &setting.connections.to_string()])
-        .args(["--time", &setting.time.as_secs().max(1).to_string()]);
+        .args(["--time", &setting.time.as_secs().to_string()]);
     for (name, value) in [
         ("summary", "Walked all day in them"),
         (

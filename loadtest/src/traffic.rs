@@ -3,7 +3,7 @@
 mod known;
 mod pool;
 
-pub(crate) use pool::{Pool, youngest};
+pub(crate) use pool::{Pool, listed};
 
 use http_body_util::Full;
 use hyper::body::Bytes;

@@ -58,7 +58,7 @@ pub(crate) fn launch(stack: &Stack) -> Result<Launch> {
 }
 
 /// A meta takes a page or two of memory, and is kept for a second without a request: some thousand of them. Room for 256,000 keys,
-/// since each that was asked for within that second is counted, and many may be forgotten at a time: where there is none left, NGINX
+/// since each that was asked for is counted until it is forgotten, which may be ten seconds after a rest, and many at a time: where there is none left, NGINX
 /// answers 500.
 fn cache_path(dir: &str) -> String {
     format!(

@@ -146,16 +146,16 @@ impl Pool {
                 return Ok(None);
             }
             Asked::Meta { due, kind } => (reviews_of(&json) >= due.reviews, kind),
-            Asked::List { due, kind } => (youngest(&json) >= due.youngest, kind),
+            Asked::List { due, kind } => (listed(&json).into_iter().max().unwrap_or(0) >= due.youngest, kind),
         };
         Ok((!is_there).then_some(kind))
     }
 }
 
-/// The highest id of a list's reviews; 0 where there are none.
-pub(crate) fn youngest(list: &Value) -> i64 {
+/// The ids of a list's reviews.
+pub(crate) fn listed(list: &Value) -> Vec<i64> {
     let results = list["results"].as_array().into_iter().flatten();
-    results.filter_map(|review| review["review_id"].as_i64()).max().unwrap_or(0)
+    results.filter_map(|review| review["review_id"].as_i64()).collect()
 }
 
 /// Reviews that a meta counts, in either family's types.

@@ -291,7 +291,7 @@ impl Cache {
         self.kept(product_id, question, tokens.named(log, product_id)?)
     }
 
-    /// Throws away what is of another log than this, which the primary has.
+    /// Throws away what was read from the primary while it had another log than this.
     pub(crate) fn log_is(&self, log: Epoch) {
         let mut heard = self.heard();
         if heard.log.replace(log) != Some(log) {

@@ -70,6 +70,9 @@ impl Tokens {
             Err(error) if fault(&error) == Fault::Away => None,
             Err(error) => return Err(error.into()),
         };
+        if let Some((log, _)) = &known {
+            read.cache.log_is(*log);
+        }
         for token in tokens {
             if let Some((epoch, reached)) = &known {
                 if token.epoch != *epoch {

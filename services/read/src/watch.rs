@@ -16,12 +16,14 @@ pub(crate) async fn watch(primary: PgPool, meta: PgPool, cache: Arc<Cache>, shut
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut mended = None;
     while shutdown.unless_stopped(looks.tick()).await.is_some() {
-        let look = async { tokio::join!(primary::log_epoch(&primary), meta::answers_of(&meta)) };
-        let Some((epoch, answers)) = shutdown.unless_stopped(look).await else { break };
         // A store that is away is said by whoever asks it, and does not change meanwhile.
-        if let Ok(epoch) = epoch {
-            cache.log_is(epoch);
-        }
+        let log = async {
+            if let Ok(log) = primary::log_epoch(&primary).await {
+                cache.log_is(log);
+            }
+        };
+        let look = async { tokio::join!(log, meta::answers_of(&meta)) };
+        let Some(((), answers)) = shutdown.unless_stopped(look).await else { break };
         if let Ok(Some(answers)) = answers {
             cache.generation_answers(answers.generation);
             if mended.replace(answers.mended) != Some(answers.mended) {

@@ -47,6 +47,8 @@ pub(crate) struct HeadlineArgs {
 
 /// Measures, and prints tables.
 pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
+    // Before the stack, so that NGINX has ended when it goes.
+    let _metas = RemovedAtLast(META_CACHE_DIR);
     let stack = Stack::up(&args.data, args.port)?;
     import(&stack, args.products, args.reviews).await?;
     stack.caught_up().await?;
@@ -85,7 +87,6 @@ pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
         }
         all.push(Compared { measured, step, ratios });
     }
-    let _ = std::fs::remove_dir_all(META_CACHE_DIR);
     println!("\n| scenario | ours | of its ceiling | others |\n|---|---|---|---|");
     for compared in &all {
         println!("{}", compared.line());
@@ -106,6 +107,16 @@ pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
         write(path, &report::page(&all.into_iter().map(|compared| compared.measured).collect::<Vec<_>>())?)?;
     }
     Ok(())
+}
+
+/// A directory that does not outlast the run, however it ends.
+struct RemovedAtLast(&'static str);
+
+impl Drop for RemovedAtLast {
+    fn drop(&mut self) {
+        // It is only there if NGINX was told to keep metas.
+        let _ = std::fs::remove_dir_all(self.0);
+    }
 }
 
 /// Sets the stack otherwise than it is set.

@@ -92,12 +92,14 @@ impl Stack {
     pub(crate) fn memory(&self) -> Result<Vec<Memory>> {
         let services =
             processes(&self.data)?.into_iter().filter(|p| SERVICES.iter().any(|s| p.name.starts_with(s)));
-        let memory = services.filter_map(|Process { name, pid, .. }| {
-            let status = format!("/proc/{}/status", pid?);
-            let (now_mib, peak_mib) = (mib(&status, "VmRSS:"), mib(&status, "VmHWM:"));
-            Some(Memory { service: name, now_mib, peak_mib })
-        });
-        Ok(memory.collect())
+        services
+            .map(|Process { name, pid, .. }| {
+                let status = format!("/proc/{}/status", pid.with_context(|| format!("{name} does not run"))?);
+                let (now_mib, peak_mib) = (mib(&status, "VmRSS:"), mib(&status, "VmHWM:"));
+                ensure!(now_mib > 0.0, "{name} has ended");
+                Ok(Memory { service: name, now_mib, peak_mib })
+            })
+            .collect()
     }
 
     /// Connects to one that runs.

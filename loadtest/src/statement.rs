@@ -82,6 +82,12 @@ fn pgbench(
     let statement = statement(&repository()?)?;
     let products: Vec<Product> =
         (0..pool.len()).filter_map(|number| Product::of(pool.product(number))).collect();
+    ensure!(
+        products.len() as u64 == pool.len(),
+        "pgbench can store reviews of only {} of {} products: the characteristics of the rest have no ids one after the other",
+        products.len(),
+        pool.len()
+    );
     std::fs::write(dir.join(SCRIPT), script(&statement, &products)?)?;
     pgbench.args(["--file", SCRIPT]);
     let ran = pgbench.stdin(Stdio::null()).output();
@@ -132,8 +138,7 @@ impl Product {
 /// A script that stores a review of one of the products, with the statement's parameters as `pgbench` has them. It knows no null:
 /// what is null is made of a text, which the planner cannot see through, as it cannot see a parameter's value.
 fn script(statement: &str, products: &[Product]) -> Result<String> {
-    ensure!(!products.is_empty(), "no product has characteristics with ids one after the other");
-    let last = products.len() - 1;
+    let last = products.len().checked_sub(1).context("there are no products")?;
     let ids: Vec<String> = (0..CHARACTERISTICS_MAX).map(|n| format!(":first + {n}")).collect();
     let values = [
         ":part::smallint".to_owned(),

@@ -57,9 +57,9 @@ pub(crate) fn launch(stack: &Stack) -> Result<Launch> {
     })
 }
 
-/// A meta takes a page or two of memory, and is kept for a second without a request: some thousand of them. Room for 256,000 keys,
-/// since each that was asked for is counted until it is forgotten, which may be ten seconds after a rest, and many at a time: where there is none left, NGINX
-/// answers 500.
+/// A meta takes a page or two of memory, and is kept for a second without a request: some thousand of them. Room for
+/// 256,000 keys, since each that was asked for is counted until it is forgotten, which may be ten seconds after a rest,
+/// and many of them forgotten at a time: where there is no room left, NGINX answers 500.
 fn cache_path(dir: &str) -> String {
     format!(
         "proxy_cache_path {dir} keys_zone=metas:32m inactive=1s manager_files=5000 manager_sleep=50ms max_size=16m \

@@ -19,8 +19,6 @@ const PARTS: u64 = 64;
 const MARK: &str = "-- reviews.post\n";
 /// Where Debian puts Postgres, by major version.
 const POSTGRES: &str = "/usr/lib/postgresql";
-/// Characteristics of a product that are given values at most.
-const CHARACTERISTICS_MAX: usize = 8;
 const THREADS: &str = "2";
 const SCRIPT: &str = "post.sql";
 /// Stands for null.
@@ -73,21 +71,12 @@ fn pgbench(
         ("name", "cobblestone"),
         ("email", "cobblestone@example.com"),
         ("photos", "{}"),
-        // One for each characteristic that there may be; the statement passes over the rest.
-        ("values", "{4,4,4,4,4,4,4,4}"),
         ("none", NONE),
     ] {
         pgbench.arg(format!("--define={name}={value}"));
     }
     let statement = statement(&repository()?)?;
-    let products: Vec<Product> =
-        (0..pool.len()).filter_map(|number| Product::of(pool.product(number))).collect();
-    ensure!(
-        products.len() as u64 == pool.len(),
-        "pgbench can store reviews of only {} of {} products: the characteristics of the rest have no ids one after the other",
-        products.len(),
-        pool.len()
-    );
+    let products: Vec<Product<'_>> = (0..pool.len()).map(|number| pool.product(number)).collect();
     std::fs::write(dir.join(SCRIPT), script(&statement, &products)?)?;
     pgbench.args(["--file", SCRIPT]);
     let ran = pgbench.stdin(Stdio::null()).output();
@@ -118,28 +107,16 @@ fn statement(repository: &Path) -> Result<String> {
     anyhow::bail!("{} has no statement that begins with {MARK:?}", dir.display())
 }
 
-/// A product whose characteristics have ids one after the other, as an import gives them: `pgbench` knows no lists.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Product {
-    id: u64,
-    first: i64,
-    count: usize,
-}
-
-impl Product {
-    fn of((id, characteristics): (u64, &[i64])) -> Option<Self> {
-        let first = characteristics.first().copied().unwrap_or(0);
-        let in_turn = characteristics.iter().zip(first..).all(|(id, expected)| *id == expected);
-        let product = Product { id, first, count: characteristics.len() };
-        (in_turn && product.count <= CHARACTERISTICS_MAX).then_some(product)
-    }
-}
+/// A product's id, and those of its characteristics.
+type Product<'a> = (u64, &'a [i64]);
 
 /// A script that stores a review of one of the products, with the statement's parameters as `pgbench` has them. It knows no null:
 /// what is null is made of a text, which the planner cannot see through, as it cannot see a parameter's value.
-fn script(statement: &str, products: &[Product]) -> Result<String> {
+fn script(statement: &str, products: &[Product<'_>]) -> Result<String> {
     let last = products.len().checked_sub(1).context("there are no products")?;
-    let ids: Vec<String> = (0..CHARACTERISTICS_MAX).map(|n| format!(":first + {n}")).collect();
+    // It knows no lists either: a variable for each characteristic that a product may have.
+    let most = products.iter().map(|(_, characteristics)| characteristics.len()).max().unwrap_or(0).max(1);
+    let ids: Vec<String> = (0..most).map(|n| format!(":id{n}")).collect();
     let values = [
         ":part::smallint".to_owned(),
         ":product::bigint".to_owned(),
@@ -150,7 +127,7 @@ fn script(statement: &str, products: &[Product]) -> Result<String> {
         ":name::text".to_owned(),
         ":email::text".to_owned(),
         format!("(ARRAY[{}])[1 : :count]", ids.join(", ")),
-        ":values".to_owned(),
+        format!("'{{{}}}'", vec!["4"; most].join(",")),
         ":photos".to_owned(),
         "gen_random_uuid()".to_owned(),
         format!("nullif(:none::text, '{NONE}')"),
@@ -162,17 +139,21 @@ fn script(statement: &str, products: &[Product]) -> Result<String> {
     for (n, value) in values.iter().enumerate().rev() {
         text = text.replace(&format!("${}", n + 1), value);
     }
-    Ok(format!(
-        "\\set n random(0, {last})\n\\set product {}\n\\set part :product % {PARTS}\n\\set first {}\n\\set count {}\n\
-         \\set rating random(1, 5)\n{text};\n",
-        of_each(products, 0, &|product| product.id.to_string()),
-        of_each(products, 0, &|product| product.first.to_string()),
-        of_each(products, 0, &|product| product.count.to_string()),
-    ))
+    let mut script = format!("\\set n random(0, {last})\n\\set rating random(1, 5)\n");
+    let mut set = |name: &str, value: &dyn Fn(&Product<'_>) -> String| {
+        script += &format!("\\set {name} {}\n", of_each(products, 0, value));
+    };
+    set("product", &|(id, _)| id.to_string());
+    set("part", &|(id, _)| (id % PARTS).to_string());
+    set("count", &|(_, characteristics)| characteristics.len().to_string());
+    for n in 0..most {
+        set(&format!("id{n}"), &|(_, characteristics)| characteristics.get(n).unwrap_or(&0).to_string());
+    }
+    Ok(format!("{script}{text};\n"))
 }
 
 /// An expression that has a value for each product, by its number `n`: a tree, since `pgbench` looks at one condition after the other.
-fn of_each(products: &[Product], from: usize, value: &dyn Fn(&Product) -> String) -> String {
+fn of_each(products: &[Product<'_>], from: usize, value: &dyn Fn(&Product<'_>) -> String) -> String {
     if let [product] = products {
         return value(product);
     }
@@ -206,14 +187,19 @@ mod tests {
     #[test]
     fn every_parameter_of_the_statement_has_its_value() {
         let statement = statement(&repository().unwrap()).unwrap();
-        let products =
-            [(130, [5, 6].as_slice()), (194, &[]), (258, &[7])].map(|product| Product::of(product).unwrap());
+        let products = [(130, [6, 9].as_slice()), (194, &[]), (258, &[7])];
         let script = script(&statement, &products).unwrap();
-        let product =
-            "\\set product CASE WHEN :n < 1 THEN 130 ELSE CASE WHEN :n < 2 THEN 194 ELSE 258 END END\n";
-        assert!(script.starts_with("\\set n random(0, 2)\n") && script.contains(product), "{script}");
-        assert!(script.contains("[1 : :count]::bigint[], :values::smallint[])"), "{script}");
+        for set in [
+            "\\set product CASE WHEN :n < 1 THEN 130 ELSE CASE WHEN :n < 2 THEN 194 ELSE 258 END END\n",
+            "\\set part CASE WHEN :n < 1 THEN 2 ELSE CASE WHEN :n < 2 THEN 2 ELSE 2 END END\n",
+            "\\set id1 CASE WHEN :n < 1 THEN 9 ELSE CASE WHEN :n < 2 THEN 0 ELSE 0 END END\n",
+        ] {
+            assert!(script.contains(set), "{script}");
+        }
+        assert!(
+            script.contains("unnest((ARRAY[:id0, :id1])[1 : :count]::bigint[], '{4,4}'::smallint[])"),
+            "{script}"
+        );
         assert!(!script.contains('$') && script.ends_with(";\n"), "{script}");
-        assert_eq!(Product::of((1, &[5, 7])), None);
     }
 }

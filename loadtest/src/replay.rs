@@ -10,6 +10,9 @@ use live::{Reads, Windows, Writes};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+/// Longest wait for a replay that can be asked to pause.
+const ASKED_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Arguments of `loadtest replay`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArgs {
@@ -25,8 +28,8 @@ pub(crate) struct ReplayArgs {
     /// Seconds of each window of live traffic, in turn with a replay at work and without
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Most pairs of such windows; the replay is then killed, and gone on with unthrottled
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=60))]
+    /// Pairs of such windows: one replay after another is at work during them
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=60))]
     pairs: u32,
     /// Live writes a second
     #[arg(long, default_value_t = 500)]
@@ -159,32 +162,38 @@ async fn live(args: &ReplayArgs) -> Result<()> {
     without.add(writes.measure(window).await);
     // Where the machine is so slow that writes take longer than the default limit of themselves, a higher one holds.
     let limit = format!("{:.0}ms", (3.0 * without.p99_ms()).max(20.0));
-    let began = Instant::now();
     // In turns, since what else the machine does changes within seconds.
     let in_turns = async {
         for pair in 1..=args.pairs {
             beside.add(writes.measure(window).await);
-            let _ = stack.reviewsctl(&["replay", "pause"]).await;
+            until_done(&stack, "pause").await?;
             without.add(writes.measure(window).await);
-            let _ = stack.reviewsctl(&["replay", "resume"]).await;
+            until_done(&stack, "resume").await?;
             eprintln!(
                 "pair {pair}: p99 {:.2} ms beside it, {:.2} ms while it pauses",
                 beside.last_p99_ms(),
                 without.last_p99_ms()
             );
         }
+        anyhow::Ok(())
     };
+    let (mut replays, mut events) = (0_u64, 0.0);
     let throttled = ["replay", "--source", "both", "--max-write-p99", &limit, "--json"];
-    let ended = tokio::select! {
-        replay = stack.reviewsctl(&throttled) => Some(replay?),
-        () = in_turns => None,
+    let one_after_another = async {
+        // Until the turns are over.
+        while replays < u64::MAX {
+            events += number(&stack.reviewsctl(&throttled).await?, "events")?;
+            replays += 1;
+            stack.reviewsctl(&["generations", "prune"]).await?;
+        }
+        anyhow::Ok(())
     };
-    let killed = ended.is_none();
-    let replay = match ended {
-        Some(replay) => replay,
-        None => stack.reviewsctl(&["replay", "--source", "both", "--unthrottled", "--json"]).await?,
-    };
-    let took = began.elapsed();
+    tokio::select! {
+        ended = one_after_another => ended?,
+        ended = in_turns => ended?,
+    }
+    // The last is killed, and gone on with.
+    let replay = stack.reviewsctl(&["replay", "--source", "both", "--unthrottled", "--json"]).await?;
     let reads = reads.stop().await?;
     println!(
         "| write p99 beside a throttled replay, {} writes/s, median of windows | {:.2} ms ({} windows, p50 {:.2}) | while it \
@@ -199,10 +208,8 @@ async fn live(args: &ReplayArgs) -> Result<()> {
         beside.p99_ms() / without.p99_ms()
     );
     println!(
-        "| that replay, with its pauses, --max-write-p99 {limit}{} | {:.1} s, {:.0} events, differences {} | | |",
-        if killed { ", killed, and its rest unthrottled" } else { "" },
-        took.as_secs_f64(),
-        number(&replay, "events")?,
+        "| those replays, with their pauses, --max-write-p99 {limit} | {replays} came to their end ({events:.0} events), the last was \
+         killed and gone on with unthrottled, differences {} | | |",
         number(&replay, "differences")?
     );
     println!(
@@ -231,6 +238,18 @@ async fn memory(args: &ReplayArgs) -> Result<()> {
         number(&ran, "events_per_second")?
     );
     Ok(())
+}
+
+/// Asks the replay at work to pause or to go on: between two of them there is none.
+async fn until_done(stack: &Stack, what: &str) -> Result<()> {
+    let deadline = Instant::now() + ASKED_TIMEOUT;
+    loop {
+        match stack.reviewsctl(&["replay", what]).await {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
 }
 
 fn number(ran: &Ran, key: &str) -> Result<f64> {

@@ -191,6 +191,15 @@ fn begin(stack: &mut Stack, role: Role) -> Result<ExitCode> {
     let step = ui::step(format!("starting {}", role.name()));
     if let Err(error) = stack.spawn(role).and_then(|()| stack.await_ready(role)) {
         drop(step);
+        // What lives may be waiting for what has to be mended elsewhere, and goes on by itself then.
+        if stack.state.alive(&role.name()) && !interrupt::interrupted() {
+            return Err(error.context(format!(
+                "{} runs, but is not ready, and is left running (`cargo stack logs{} {}` says why)",
+                role.name(),
+                up::data_flag(stack),
+                role.name()
+            )));
+        }
         if stack.started.contains(&role) {
             stack.stop(role);
         }

@@ -9,7 +9,7 @@ use contract::{Store, read_batch};
 use meta::VersionWatch;
 use postgres::{Fault, fault, in_time};
 use primary::HeadsAtBeat;
-use projection::{Batch, Looks, MetaConnection, ProjectError, Projected, look, project, same_log};
+use projection::{Batch, Looks, MetaConnection, ProjectError, Projected, leave_out, look, project, same_log};
 use service::{Shutdown, log_chain};
 use sqlx::PgPool;
 use std::future::Future;
@@ -24,8 +24,8 @@ const BATCH_EVENTS_MAX: usize = 5_000;
 /// it only those that it lost.
 const PULL_TICK_AWAY: Duration = Duration::from_millis(100);
 const PULL_TICK_CONNECTED: Duration = Duration::from_millis(500);
-/// How often checkpoints are compared with the log.
-const SAME_LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// How often checkpoints are compared with the log, and it is seen to that a generation answers.
+const SAME_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Longest wait for a batch, or for a look at the log: several statements, each with the servers' own
 /// limit.
 const WORK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -180,6 +180,16 @@ impl Projector {
                 }
                 Err(error) => error,
             };
+            // What does not fit and does not answer holds nothing up.
+            let left_out = in_time(WORK_TIMEOUT, leave_out(&self.primary, &self.meta, &error));
+            if let Ok(generations @ [_, ..]) = shutdown.unless_stopped(left_out).await?.as_deref() {
+                tracing::error!(
+                    ?generations,
+                    cause = log_chain(&error),
+                    "generations that do not fit the log are left out"
+                );
+                continue;
+            }
             self.works.store(false, Ordering::Relaxed);
             let pause = match &error {
                 ProjectError::Store(store) if fault(store) != Fault::Bug => {
@@ -204,6 +214,9 @@ fn count(number: usize) -> u64 {
 async fn begin(primary: &PgPool, meta: &PgPool) -> Result<(), ProjectError> {
     let epoch = primary::log_epoch(primary).await?;
     meta::begin_first_generation(meta, epoch).await?;
+    if let Some(generation) = meta::see_to_an_answer(meta).await? {
+        tracing::error!(generation, "no generation answered: this one does again");
+    }
     same_log(primary, &meta::read_checkpoints(meta).await?).await
 }
 

@@ -84,7 +84,9 @@ async fn look(meta: &PgPool, products: &[ProductId]) -> Result<Vec<MetaAnswer>, 
         many => retry_lost(|| meta::product_answers(meta, many)).await?,
     };
     answers.ok_or_else(|| {
-        tracing::warn!("meta has no generation yet: no projector has run");
+        tracing::warn!(
+            "no generation of meta answers: no projector runs that begins one, or has one answer again"
+        );
         Problem::unavailable().into()
     })
 }

@@ -46,8 +46,10 @@ pub(crate) struct Generation {
     generation: i32,
     /// Version of the fold that writes it.
     projection_version: i32,
-    /// `building`, `live` when the projector keeps it up to date, or `dropped`.
+    /// `building`, `live` when the projector keeps it up to date, `invalid` when it was found not to fit the log, or `dropped`.
     state: &'static str,
+    /// Where it does not fit the log, of one that is invalid.
+    invalid_because: Option<String>,
     /// Whether it is the one that answers.
     active: bool,
     created_at: DateTime<Utc>,
@@ -59,8 +61,18 @@ pub(crate) struct Generation {
 
 impl From<GenerationInfo> for Generation {
     fn from(g: GenerationInfo) -> Self {
-        let GenerationInfo { generation, projection_version, state, active, created_at, applied, parked } = g;
-        Self { generation, projection_version, state: state.name(), active, created_at, applied, parked }
+        let GenerationInfo {
+            generation,
+            projection_version,
+            state,
+            invalid_because,
+            active,
+            created_at,
+            applied,
+            parked,
+        } = g;
+        let state = state.name();
+        Self { generation, projection_version, state, invalid_because, active, created_at, applied, parked }
     }
 }
 
@@ -75,18 +87,25 @@ async fn list(named: &Named, json: bool) -> anyhow::Result<()> {
     if json {
         return say::result(serde_json::to_string_pretty(&generations)?);
     }
+    let answers = generations.iter().any(|g| g.active);
     for g in generations {
         say::result(format_args!(
-            "generation {} (version {}{}), {}{}, begun {}: {} applied, {} parked",
+            "generation {} (version {}{}), {}{}{}, begun {}: {} applied, {} parked",
             g.generation,
             g.projection_version,
             if g.projection_version < PROJECTION_VERSION { ", an older one" } else { "" },
             g.state,
+            g.invalid_because.map(|because| format!(" ({because})")).unwrap_or_default(),
             if g.active { ", answers" } else { "" },
             g.created_at.format("%Y-%m-%dT%H:%M:%SZ"),
             counted(g.applied, "event"),
             counted(g.parked, "product"),
         ))?;
+    }
+    if !answers {
+        return say::result(
+            "none answers: a projector that runs has one answer within ten seconds, the first begun by it if there is none",
+        );
     }
     let surplus = meta::surplus_generations(&named.stores.meta).await.map_err(|e| named.meta_failed(&e))?;
     surplus_line(&surplus).map_or(Ok(()), say::result)

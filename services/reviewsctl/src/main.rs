@@ -32,6 +32,7 @@ mod export;
 
 mod serve;
 
+use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 use clap::{Parser, Subcommand};
 use config::Config;
 use std::io::IsTerminal as _;
@@ -89,8 +90,19 @@ enum Command {
     Serve(serve::ServeArgs),
 }
 
+/// Exit code of arguments that are wrong, as the argument parser has it.
+const ARGUMENTS_WRONG: u8 = 2;
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand => {
+            say::note(format_args!("reviewsctl: {}", say::argument_line(&error.to_string())));
+            return ExitCode::from(ARGUMENTS_WRONG);
+        }
+        // What was asked for: help, or the version.
+        Err(help) => help.exit(),
+    };
     match start_logging(&cli.command).and_then(|()| run(&cli)) {
         Ok(code) => code,
         Err(error) => {

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::generations::surplus_line;
 use crate::say;
+use crate::status;
 use crate::stores::Named;
 use anyhow::bail;
 pub(crate) use bar::{doing, shown};
@@ -151,7 +152,7 @@ pub(crate) async fn run(args: &ReplayArgs, config: &Config) -> anyhow::Result<bo
     match args.action {
         None => {}
         Some(Action::Pause) => return control::pause(&named).await,
-        Some(Action::Resume(resume)) => return control::resume_replay(&named, resume).await,
+        Some(Action::Resume(resume)) => return control::resume_replay(&named, config, resume).await,
         Some(Action::Cancel) => return control::cancel(&named).await,
         Some(Action::List(list)) => return list::run(list, &named).await,
     }
@@ -168,7 +169,7 @@ pub(crate) async fn run(args: &ReplayArgs, config: &Config) -> anyhow::Result<bo
     if args.dry_run {
         return plan::run(&named, &plan, args.json).await;
     }
-    replay(&named, &plan, args.json).await
+    replay(&named, config, &plan, args.json).await
 }
 
 /// Replays to the end.
@@ -181,7 +182,7 @@ pub(crate) async fn replayed(
     replayed.map_err(|error| named.failed(error, RUN_AGAIN))
 }
 
-async fn replay(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> {
+async fn replay(named: &Named, config: &Config, plan: &Plan, json: bool) -> anyhow::Result<bool> {
     let progress = Arc::new(Progress::default());
     let replayed = shown(&progress, replayed(named, plan, &progress)).await?;
     let well = replayed.compared.differing == 0;
@@ -194,6 +195,10 @@ async fn replay(named: &Named, plan: &Plan, json: bool) -> anyhow::Result<bool> 
         if let Some(line) = surplus_line(&surplus) {
             say::result(format_args!("surplus     {line}"))?;
         }
+    }
+    // The generation is as good as whoever brings it on.
+    for alarm in status::alarms(config).await {
+        say::note(format_args!("status      {alarm}"));
     }
     Ok(well)
 }

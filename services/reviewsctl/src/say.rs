@@ -50,9 +50,45 @@ pub(crate) fn error_line(error: &anyhow::Error) -> String {
     line
 }
 
+/// What is wrong with arguments, as one line: of several, the argument parser makes a page.
+pub(crate) fn argument_line(page: &str) -> String {
+    let told = page.split("\nUsage:").next().unwrap_or_default();
+    let (told, more) = match told.split_once("\n\nFor more information") {
+        Some((told, _)) => (told, true),
+        None => (told, page.contains("--help")),
+    };
+    let mut line = String::new();
+    for part in told.lines().map(str::trim).filter(|part| !part.is_empty()) {
+        let part = part.strip_prefix("error: ").unwrap_or(part);
+        match line.chars().last() {
+            None => {}
+            Some(':') => line.push(' '),
+            Some(_) => line.push_str("; "),
+        }
+        line.push_str(part);
+    }
+    if more {
+        line.push_str("; --help shows what there is");
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_arguments_is_one_line() {
+        let page = "error: unexpected argument '--sampel' found\n\n  tip: a similar argument exists: '--sample'\n\nUsage: \
+                    reviewsctl verify --sample <N>\n\nFor more information, try '--help'.\n";
+        let line = "unexpected argument '--sampel' found; tip: a similar argument exists: '--sample'; --help shows what there is";
+        assert_eq!(argument_line(page), line);
+        let page = "error: the following required arguments were not provided:\n  <REVIEW_ID>\n\nUsage: reviewsctl follow \
+                    <REVIEW_ID>\n\nFor more information, try '--help'.\n";
+        let line =
+            "the following required arguments were not provided: <REVIEW_ID>; --help shows what there is";
+        assert_eq!(argument_line(page), line);
+    }
 
     #[test]
     fn a_cause_that_its_error_repeats_is_said_once() {

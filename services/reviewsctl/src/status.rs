@@ -58,6 +58,11 @@ pub(crate) async fn look(config: &Config) -> anyhow::Result<Report> {
     Ok(Stores::new(config)?.report().await)
 }
 
+/// What somebody has to do something about, a line each; none when even that cannot be looked at.
+pub(crate) async fn alarms(config: &Config) -> Vec<String> {
+    look(config).await.map(|report| report.alarm_lines()).unwrap_or_default()
+}
+
 /// Every store, for a look at it.
 pub(crate) struct Stores {
     pub(crate) primary: PgPool,

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::replay::{ThrottleArgs, rebuilt_line, shown, stored_values, tell_compared, values};
 use crate::say;
 use crate::stores::Named;
-use replay::{Difference, Progress, Repaired, Throttle, Verified};
+use replay::{Difference, Progress, Repaired, Throttle, Verified, counted};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -78,6 +78,13 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<boo
     if args.sample.is_some() && !verified.sampled {
         say::result("sample      all were compared, which takes about as long as so many one by one")?;
     }
+    if verified.behind > 0 {
+        say::result(format_args!(
+            "behind      {} of the log were not in it yet, and what they add was not compared: `reviewsctl status` shows \
+             whether it comes on",
+            counted(verified.behind, "event")
+        ))?;
+    }
     tell_compared(compared)?;
     for rebuilt in repaired.rebuilt.iter().filter(|rebuilt| !repaired.is_unmended(rebuilt.product_id)) {
         say::result(format_args!("repaired    {}", rebuilt_line(rebuilt)))?;
@@ -87,6 +94,14 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<boo
             "differs     product {} still, made anew from its events as it is: they and its reviews say different things; \
              `reviewsctl replay --source snapshot` goes by the reviews",
             difference.product_id
+        ))?;
+    }
+    if compared.differing > 0 && args.repair {
+        let rebuilt = repaired.rebuilt.len();
+        say::result(format_args!(
+            "mended      {} of {}; the exit code is that of what was found",
+            counted(rebuilt - repaired.unmended.len().min(rebuilt), "product"),
+            compared.differing
         ))?;
     }
     if compared.differing > 0 && !args.repair {
@@ -107,6 +122,8 @@ pub(crate) struct Json {
     products: u64,
     /// Products that differ.
     differences: u64,
+    /// Events of the log that the generation did not have when it began: what they add was not compared.
+    behind: i64,
     seconds: f64,
     /// Those that differ, at most ten thousand.
     differing: Vec<DifferenceJson>,
@@ -126,6 +143,7 @@ impl Json {
             sampled: verified.sampled,
             products: compared.products,
             differences: compared.differing,
+            behind: verified.behind,
             seconds: verified.took.as_secs_f64(),
             differing: compared.differences.iter().map(DifferenceJson::from).collect(),
             parked: compared.parked.iter().map(|product| product.get()).collect(),

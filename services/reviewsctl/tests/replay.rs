@@ -68,7 +68,7 @@ async fn of_another_log_nothing_is_compared_and_no_rollback_is_promised() {
     let products = "SELECT p::text FROM product_meta p ORDER BY product_id";
     let before = rows(&world.meta.pool, products).await;
     let refused = says(&world, "replay", &[]).await;
-    let mend = "make meta anew from it by `cargo reviewsctl replay --fresh`";
+    let mend = "; `cargo reviewsctl status` names the mend";
     assert!(!refused.status.success() && stderr(&refused).contains(mend), "{}", stderr(&refused));
     for args in [&[][..], &["--repair"], &["--sample", "3"]] {
         let verify = says(&world, "verify", args).await;

@@ -168,6 +168,45 @@ async fn what_meta_was_made_from_and_by_is_compared() {
 }
 
 #[tokio::test]
+async fn which_generation_does_not_fit_the_log_decides_what_mends_it() {
+    let whole = Whole::new().await;
+    for _ in 0..3 {
+        post(&whole.primary, 5, 4).await;
+    }
+    catch_up(&whole.primary, &whole.meta).await;
+    let meta = &whole.meta;
+    execute(
+        meta,
+        "INSERT INTO generation (projection_version) SELECT projection_version FROM generation;
+         INSERT INTO checkpoint SELECT 2, part, pos, epoch, event_id FROM checkpoint;
+         CREATE TABLE kept AS SELECT * FROM checkpoint;
+         UPDATE active_generation SET generation = 2;
+         INSERT INTO swap (from_generation, to_generation, why) VALUES (1, 2, 'replay')",
+    )
+    .await;
+    let back = "UPDATE checkpoint c SET event_id = k.event_id FROM kept k
+                WHERE (k.generation, k.part) = (c.generation, c.part)";
+    let answers = "UPDATE checkpoint SET event_id = gen_random_uuid() WHERE part = 5 AND generation = 2";
+    assert_eq!(whole.state_with(meta, answers, back).await, "damaged-generation");
+    let both = "UPDATE checkpoint SET event_id = gen_random_uuid() WHERE part = 5";
+    assert_eq!(whole.state_with(meta, both, back).await, "other-log");
+    execute(meta, "UPDATE generation SET state = 'building' WHERE generation = 1").await;
+    assert_eq!(whole.state_with(meta, answers, back).await, "other-log", "it is alone");
+
+    execute(
+        meta,
+        "UPDATE generation SET state = 'invalid', invalid_because = 'a reason' WHERE generation = 1",
+    )
+    .await;
+    whole.lives().await;
+    let (state, said, well) = whole.says().await;
+    assert_eq!((state.as_str(), well), ("invalid-generation", false), "{said}");
+    assert_eq!(said["projection"]["is"]["invalid"], json!([{ "generation": 1, "because": "a reason" }]));
+    let text = String::from_utf8(support::finished(whole.status(&[])).await.stdout).unwrap();
+    assert!(text.contains("\n            generation 1 is left out: a reason\n"), "{text}");
+}
+
+#[tokio::test]
 async fn dead_letters_and_open_transactions_are_told() {
     let whole = Whole::new().await;
     let publisher = Publisher::connect(&whole.host.address, "a test").await.unwrap();

@@ -34,6 +34,32 @@ pub async fn begin_first_generation(pool: &PgPool, epoch: Epoch) -> Result<(), s
     }
 }
 
+/// Has a generation answer again when none does though there are some, as after a deletion by hand: the one that last
+/// did, if it is still kept up to date, else the one before it, else the first. Returns which, if one was chosen.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn see_to_an_answer(pool: &PgPool) -> Result<Option<i32>, sqlx::Error> {
+    let chosen = sqlx::query_scalar!(
+        "-- generation.answer_again
+        INSERT INTO active_generation (generation)
+        SELECT g.generation FROM generation g
+        LEFT JOIN (SELECT from_generation, to_generation FROM swap ORDER BY swap DESC LIMIT 1) s ON true
+        WHERE g.state = 'live' AND NOT EXISTS (SELECT FROM active_generation)
+        ORDER BY g.generation IS NOT DISTINCT FROM s.to_generation DESC,
+                 g.generation IS NOT DISTINCT FROM s.from_generation DESC, g.generation
+        LIMIT 1
+        RETURNING generation"
+    )
+    .fetch_optional(pool)
+    .await;
+    match chosen {
+        // Another projector was quicker.
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+        chosen => chosen,
+    }
+}
+
 /// A generation that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrittenGeneration {
@@ -98,6 +124,8 @@ pub enum GenerationState {
     Building,
     /// The projector keeps it up to date.
     Live,
+    /// It was found not to fit the log: nobody keeps it up to date or swaps it in any more.
+    Invalid,
     /// Its rows are being deleted.
     Dropped,
 }
@@ -108,12 +136,18 @@ impl GenerationState {
         match self {
             GenerationState::Building => "building",
             GenerationState::Live => "live",
+            GenerationState::Invalid => "invalid",
             GenerationState::Dropped => "dropped",
         }
     }
 
     fn read(name: &str) -> Result<Self, sqlx::Error> {
-        let all = [GenerationState::Building, GenerationState::Live, GenerationState::Dropped];
+        let all = [
+            GenerationState::Building,
+            GenerationState::Live,
+            GenerationState::Invalid,
+            GenerationState::Dropped,
+        ];
         let state = all.into_iter().find(|state| state.name() == name);
         state.ok_or_else(|| sqlx::Error::Decode(format!("generation.state: {name:?} is unknown").into()))
     }
@@ -128,6 +162,8 @@ pub struct GenerationInfo {
     pub projection_version: i32,
     /// What it is at the moment.
     pub state: GenerationState,
+    /// Where it does not fit the log, of one that is invalid.
+    pub invalid_because: Option<String>,
     /// Whether it is the one that answers.
     pub active: bool,
     /// When it was begun.
@@ -145,7 +181,7 @@ pub struct GenerationInfo {
 pub async fn generations(pool: &PgPool) -> Result<Vec<GenerationInfo>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"-- generation.list
-        SELECT g.generation, g.projection_version, g.state, g.created_at,
+        SELECT g.generation, g.projection_version, g.state, g.invalid_because, g.created_at,
                EXISTS (SELECT FROM active_generation a WHERE a.generation = g.generation) AS "active!",
                (SELECT coalesce(sum(c.pos), 0)::bigint FROM checkpoint c WHERE c.generation = g.generation) AS "applied!",
                (SELECT count(*) FROM parked_product p WHERE p.generation = g.generation) AS "parked!"
@@ -159,6 +195,7 @@ pub async fn generations(pool: &PgPool) -> Result<Vec<GenerationInfo>, sqlx::Err
                 generation: row.generation,
                 projection_version: row.projection_version,
                 state: GenerationState::read(&row.state)?,
+                invalid_because: row.invalid_because,
                 active: row.active,
                 created_at: row.created_at,
                 applied: row.applied,
@@ -169,7 +206,7 @@ pub async fn generations(pool: &PgPool) -> Result<Vec<GenerationInfo>, sqlx::Err
 }
 
 /// Generations that are kept up to date for nothing: neither do they answer, nor would they after a rollback, nor does a
-/// replay go on with them. Each is one more write with every event.
+/// replay go on with them. Each is one more write with every event. None while no generation answers: then any may have to.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -177,7 +214,7 @@ pub async fn surplus_generations(pool: &PgPool) -> Result<Vec<i32>, sqlx::Error>
     sqlx::query_scalar!(
         "-- generation.surplus
         SELECT g.generation FROM generation g
-        WHERE g.state = 'live'
+        WHERE g.state = 'live' AND EXISTS (SELECT FROM active_generation)
           AND NOT EXISTS (SELECT FROM active_generation a WHERE a.generation = g.generation)
           AND g.generation IS DISTINCT FROM (SELECT s.from_generation FROM swap s ORDER BY s.swap DESC LIMIT 1)
           AND NOT EXISTS (SELECT FROM replay r WHERE r.generation = g.generation AND r.ended_at IS NULL)
@@ -187,6 +224,59 @@ pub async fn surplus_generations(pool: &PgPool) -> Result<Vec<i32>, sqlx::Error>
     .await
 }
 
+/// Generations that are left out, each with where it does not fit the log.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn invalid_generations(pool: &PgPool) -> Result<Vec<(i32, String)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- generation.invalid
+        SELECT generation, invalid_because AS "because!" FROM generation WHERE state = 'invalid' ORDER BY generation"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.generation, row.because)).collect())
+}
+
+/// Leaves a generation out that does not fit the log, so that those that do go on without it. Refused, by `false`, for the
+/// one that answers, and for one that is not kept up to date anyway.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn invalidate_generation(
+    pool: &PgPool,
+    generation: i32,
+    because: &str,
+) -> Result<bool, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    lock_generation(&mut transaction, generation).await?;
+    let invalid = sqlx::query!(
+        "-- generation.invalidate
+        UPDATE generation SET state = 'invalid', invalid_because = $2
+        WHERE generation = $1 AND state = 'live' AND EXISTS (SELECT FROM active_generation)
+          AND NOT EXISTS (SELECT FROM active_generation a WHERE a.generation = $1)",
+        generation,
+        because,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(invalid.rows_affected() > 0)
+}
+
+/// Locks a generation's row, so that this and a swap, which locks it too, cannot pass each other. Returns whether there
+/// is one.
+async fn lock_generation(connection: &mut PgConnection, generation: i32) -> Result<bool, sqlx::Error> {
+    let locked = sqlx::query_scalar!(
+        "-- generation.lock
+        SELECT generation FROM generation WHERE generation = $1 FOR UPDATE",
+        generation,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(locked.is_some())
+}
+
 /// Takes a generation out of use: nobody reads, writes or swaps it in any more. Refused, by `false`, for the one
 /// that answers. Returns when no batch that writes it is under way; its rows are then deleted by
 /// [`delete_generation`].
@@ -194,14 +284,7 @@ pub async fn surplus_generations(pool: &PgPool) -> Result<Vec<i32>, sqlx::Error>
 /// # Errors
 /// When the database cannot be reached.
 pub async fn drop_generation(connection: &mut PgConnection, generation: i32) -> Result<bool, sqlx::Error> {
-    // A swap locks the row as well, so that the two cannot pass each other.
-    let locked = sqlx::query_scalar!(
-        "-- generation.lock
-        SELECT generation FROM generation WHERE generation = $1 FOR UPDATE",
-        generation,
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
+    let locked = lock_generation(connection, generation).await?;
     let dropped = sqlx::query!(
         "-- generation.drop
         UPDATE generation SET state = 'dropped'
@@ -210,7 +293,7 @@ pub async fn drop_generation(connection: &mut PgConnection, generation: i32) -> 
     )
     .execute(&mut *connection)
     .await?;
-    if locked.is_none() || dropped.rows_affected() == 0 {
+    if !locked || dropped.rows_affected() == 0 {
         return Ok(false);
     }
     // Whoever writes holds the checkpoint of what it writes: one that is gone cannot be held.

@@ -21,7 +21,8 @@ pub use canary::{Canary, canary, store_beat};
 pub use checkpoint::{Checkpoint, checkpoints_of, lock_checkpoints, move_checkpoints, read_checkpoints};
 pub use generation::{
     GenerationInfo, GenerationState, WrittenGeneration, active_generation, begin_first_generation,
-    built_generation, delete_generation, drop_generation, generations, live_generations, surplus_generations,
+    built_generation, delete_generation, drop_generation, generations, invalid_generations,
+    invalidate_generation, live_generations, see_to_an_answer, surplus_generations,
 };
 pub use park::{
     Discarded, ParkedProduct, Parking, discard_parked, discarded_events, discarded_events_of, mark_parked,
@@ -35,7 +36,7 @@ pub use replay::{
     lock_replay, make_live, note_building, replays, unended_replay, unlock_replay, want, wanted,
 };
 pub use status::{ProjectionStatus, projection_status};
-pub use swap::{Swap, SwapReason, Swapped, previous_generation, swap};
+pub use swap::{Over, Swap, SwapReason, Swapped, previous_generation, swap};
 pub use trace::{TracedProduct, traced_product};
 pub use version::VersionWatch;
 

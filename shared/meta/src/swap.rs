@@ -24,6 +24,17 @@ impl SwapReason {
     }
 }
 
+/// What the generation is worth that a swap replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// It is of the same log: `to` must be nowhere behind it.
+    Valid,
+    /// Its checkpoints do not fit the log: they say nothing of where `to` must be.
+    Invalid,
+    /// It is of another log, and so is every other generation than `to`: all are taken out of use.
+    OtherLog,
+}
+
 /// What a swap is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Swap {
@@ -33,9 +44,8 @@ pub struct Swap {
     pub to: i32,
     /// Why.
     pub reason: SwapReason,
-    /// The log is another one than `from` was made from: positions cannot be compared, and every generation
-    /// of another log than `to` is taken out of use.
-    pub fresh: bool,
+    /// What `from` is worth.
+    pub over: Over,
 }
 
 /// What a swap came to.
@@ -81,18 +91,18 @@ async fn rehearse(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Does it all but the commit. Returns what is in the way.
 async fn refused(connection: &mut PgConnection, swap: Swap) -> Result<Option<Swapped>, sqlx::Error> {
-    let Swap { from, to, reason, fresh } = swap;
+    let Swap { from, to, reason, over } = swap;
     if !hold(connection, from, to).await? {
         return Ok(Some(Swapped::NotLive));
     }
-    if is_behind(connection, from, to).await? && !fresh {
+    if over == Over::Valid && is_behind(connection, from, to).await? {
         return Ok(Some(Swapped::Behind));
     }
     if !set(connection, from, to, reason).await? {
         let active = sqlx::query_scalar!("-- swap.active\nSELECT generation FROM active_generation");
         return Ok(Some(Swapped::Other(active.fetch_optional(connection).await?.unwrap_or(0))));
     }
-    if fresh {
+    if over == Over::OtherLog {
         drop_others(connection, to).await?;
     }
     Ok(None)

@@ -110,8 +110,9 @@ pub(crate) fn is_of(
     if epoch == checkpoint.epoch && (checkpoint.pos == Position(0) || there == checkpoint.event_id) {
         return Ok(());
     }
-    let event = |id: Option<EventId>| id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    let event = |id: Option<EventId>| id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
     Err(ProjectError::OtherLog {
+        generation: checkpoint.generation,
         part: checkpoint.part,
         pos: checkpoint.pos,
         ours: format!("{} of log {}", event(checkpoint.event_id), checkpoint.epoch),

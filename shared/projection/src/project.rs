@@ -28,11 +28,12 @@ pub enum ProjectError {
     Store(#[from] sqlx::Error),
     /// The log is not the one that the checkpoint was made from.
     #[error(
-        "the log is not the one that meta was made from: part {part} stands at position {pos}, event {ours}, \
-         where the log has {theirs}; the primary was probably restored from a dump: if it is the right one, make \
-         meta anew from it by `cargo reviewsctl replay --fresh`"
+        "generation {generation} of meta was not made from this log: {}; `cargo reviewsctl status` names the mend",
+        misfit(*.part, *.pos, .ours, .theirs)
     )]
     OtherLog {
+        /// The generation whose checkpoint it is.
+        generation: i32,
         /// The part.
         part: Part,
         /// The checkpoint's position.
@@ -55,6 +56,21 @@ pub enum ProjectError {
         /// The missing position.
         pos: Position,
     },
+}
+
+impl ProjectError {
+    /// Where meta and the log do not fit each other, if that is the matter.
+    pub(crate) fn misfit(&self) -> Option<String> {
+        match self {
+            ProjectError::OtherLog { part, pos, ours, theirs, .. } => Some(misfit(*part, *pos, ours, theirs)),
+            ProjectError::LogBroken { .. } => Some(self.to_string()),
+            ProjectError::Store(_) | ProjectError::NoGeneration => None,
+        }
+    }
+}
+
+fn misfit(part: Part, pos: Position, ours: &str, theirs: &str) -> String {
+    format!("part {part} stands at position {pos}, {ours}, where the log has {theirs}")
 }
 
 /// What a batch came to.

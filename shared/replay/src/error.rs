@@ -76,9 +76,6 @@ pub enum ReplayError {
     /// It was told to give up.
     #[error("the replay of generation {0} was cancelled: meta answers as before")]
     Cancelled(i32),
-    /// The generation that answers is of another log.
-    #[error("the generation that answers was made from another log than this primary's")]
-    OtherLog(#[source] ProjectError),
     /// The log is the same, so there is nothing to begin anew.
     #[error("meta follows this primary's log: --fresh is for a primary that was restored; leave it out")]
     SameLog,
@@ -148,9 +145,24 @@ pub enum ReplayError {
     /// There is nothing to roll back to.
     #[error("there is no generation to roll back to: none answered before, or it was pruned")]
     NoPrevious,
-    /// No projector has ever run.
-    #[error("meta has no generation yet: no projector has run")]
+    /// Which generation is not needed nobody can tell.
+    #[error(
+        "no generation answers, so that none is deleted: a projector that runs has one answer within ten seconds; \
+         `reviewsctl status` says more"
+    )]
+    NoneAnswers,
+    /// None was begun yet, or the row that names it is gone.
+    #[error(
+        "no generation of meta answers: a projector that runs begins one, or has one answer again (`reviewsctl status`)"
+    )]
     NoGeneration,
+}
+
+impl ReplayError {
+    /// Whether a generation does not fit the log.
+    pub const fn is_other_log(&self) -> bool {
+        matches!(self, ReplayError::Project(ProjectError::OtherLog { .. }))
+    }
 }
 
 fn busy(generation: Option<i32>, paused: bool) -> String {

@@ -2,8 +2,8 @@
 
 use crate::error::{self, ReplayError};
 use crate::run::Plan;
+use crate::run::may_begin;
 use crate::stores::Stores;
-use crate::swap::follows_active;
 use domain::{PROJECTION_VERSION, Part, Position, log_parts, projection};
 use meta::Source;
 use primary::CopyRange;
@@ -50,11 +50,7 @@ pub async fn forecast(stores: &Stores, plan: &Plan) -> Result<Forecast, ReplayEr
             return Err(ReplayError::Unended { generation, made_from, fresh });
         }
         None => {
-            match (follows_active(stores).await, plan.fresh) {
-                (Ok(()), false) | (Err(ReplayError::OtherLog(_)), true) => {}
-                (Ok(()), true) => return Err(ReplayError::SameLog),
-                (Err(error), _) => return Err(error),
-            }
+            may_begin(stores, plan.fresh).await?;
             (None, error::primary(primary::log_heads(&stores.primary).await)?, 0)
         }
     };

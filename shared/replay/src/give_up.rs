@@ -101,6 +101,9 @@ pub async fn prune(stores: &Stores, keep_previous: bool) -> Result<Vec<i32>, Rep
     // The replay afterwards: one that begins in between has no generation in the list. The one before last: whoever swaps
     // in between makes it one that is kept, or one that answers.
     let generations = error::meta(meta::generations(&stores.meta).await)?;
+    if !generations.iter().any(|generation| generation.active) {
+        return Err(ReplayError::NoneAnswers);
+    }
     let unended = error::meta(meta::unended_replay(&stores.meta).await)?.map(|replay| replay.generation);
     let previous = match keep_previous {
         true => error::meta(meta::previous_generation(&stores.meta).await)?,

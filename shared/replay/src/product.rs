@@ -2,9 +2,10 @@
 
 use crate::error::{self, ReplayError};
 use crate::stores::Stores;
+use crate::swap::follow;
 use domain::{Apply, EventRef, ProductId, Version, projection};
-use meta::{Checkpoint, StoredProduct};
-use projection::{Rebuild, same_log, store};
+use meta::StoredProduct;
+use projection::{Rebuild, store};
 use sqlx::{Connection, PgConnection};
 use std::time::{Duration, Instant};
 
@@ -69,7 +70,7 @@ async fn rebuild(stores: &Stores, product_id: ProductId, only: Option<i32>) -> R
     let parts = [product_id.part()];
     let checkpoints = error::meta(meta::lock_checkpoints(&mut transaction, &numbers, &parts).await)?;
     let locked = Instant::now();
-    follows(stores, &checkpoints).await?;
+    follow(stores, &checkpoints).await?;
     // Two at once: what the other passed over must not come back.
     let discarded = error::meta(meta::discarded_events_of(&mut *transaction, [product_id]).await)?;
     if discarded != *rebuild.discarded() {
@@ -120,12 +121,4 @@ async fn read_on(
     let after = rebuild.after();
     let each = |event: EventRef<'_>| rebuild.pass(event);
     error::primary(primary::copy_product_events(primary, product_id, after, each).await)
-}
-
-async fn follows(stores: &Stores, checkpoints: &[Checkpoint]) -> Result<(), ReplayError> {
-    match same_log(&stores.primary, checkpoints).await {
-        Err(other @ projection::ProjectError::OtherLog { .. }) => Err(ReplayError::OtherLog(other)),
-        Err(projection::ProjectError::Store(error)) => Err(ReplayError::Primary(error)),
-        result => Ok(result?),
-    }
 }

@@ -11,9 +11,9 @@ use crate::stores::Stores;
 use crate::swap::{follows_active, swap_in};
 use crate::throttle::Throttle;
 use domain::{Epoch, PARTS, PROJECTION_VERSION, Part, Position, log_parts, projection};
-use meta::{NewReplay, Phase, PhaseResult, Replay, Source, SwapReason, Wanted};
+use meta::{NewReplay, Over, Phase, PhaseResult, Replay, Source, SwapReason, Wanted};
 use postgres::in_time;
-use projection::{Batch, MetaConnection, project_built};
+use projection::{Batch, MetaConnection, ProjectError, project_built};
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -170,6 +170,7 @@ pub(crate) async fn busy(stores: &Stores) -> ReplayError {
 /// The replay to go on with, or a new one.
 async fn begin(stores: &Stores, plan: &Plan, epoch: Epoch) -> Result<(Replay, bool), ReplayError> {
     error::meta(meta::begin_first_generation(&stores.meta, epoch).await)?;
+    error::meta(meta::see_to_an_answer(&stores.meta).await)?;
     if let Some(replay) = error::meta(meta::unended_replay(&stores.meta).await)? {
         if is_cancelled(stores, &replay).await? {
             return Err(ReplayError::Cancelled(replay.generation));
@@ -181,11 +182,7 @@ async fn begin(stores: &Stores, plan: &Plan, epoch: Epoch) -> Result<(Replay, bo
         error::meta(meta::want(&stores.meta, generation, Wanted::Run).await)?;
         return Ok((replay, true));
     }
-    match (follows_active(stores).await, plan.fresh) {
-        (Ok(()), false) | (Err(ReplayError::OtherLog(_)), true) => {}
-        (Ok(()), true) => return Err(ReplayError::SameLog),
-        (Err(error), _) => return Err(error),
-    }
+    may_begin(stores, plan.fresh).await?;
     let targets = error::primary(primary::log_heads(&stores.primary).await)?;
     let new =
         NewReplay { projection_version: PROJECTION_VERSION, source: plan.source, fresh: plan.fresh, targets };
@@ -195,6 +192,15 @@ async fn begin(stores: &Stores, plan: &Plan, epoch: Epoch) -> Result<(Replay, bo
     match error::meta(meta::unended_replay(&stores.meta).await)? {
         Some(replay) => Ok((replay, false)),
         None => Err(busy(stores).await),
+    }
+}
+
+/// Whether a replay may begin: a fresh one where the generation that answers does not fit the log, any other where it does.
+pub(crate) async fn may_begin(stores: &Stores, fresh: bool) -> Result<(), ReplayError> {
+    match (follows_active(stores).await, fresh) {
+        (Ok(()), true) => Err(ReplayError::SameLog),
+        (Err(error), true) if error.is_other_log() => Ok(()),
+        (follows, _) => follows,
     }
 }
 
@@ -235,7 +241,8 @@ impl Run {
         self.none_parked_anew(active).await?;
         // The last moment to hear of a pause.
         self.gate.look_and_pass().await?;
-        let took = swap_in(&self.stores, active, generation, SwapReason::Replay, self.plan.fresh).await?;
+        let over = if self.plan.fresh { Over::OtherLog } else { Over::Valid };
+        let took = swap_in(&self.stores, active, generation, SwapReason::Replay, over).await?;
         self.enter(Phase::Swapped, PhaseResult { swap: Some(took), ..PhaseResult::default() }).await?;
         Ok((building, Some(took), compared))
     }
@@ -314,7 +321,8 @@ impl Run {
             match in_time(BATCH_TIMEOUT, folded).await {
                 Ok(_) => {}
                 // It was handed over before, by a process that ended.
-                Err(projection::ProjectError::NoGeneration) => break,
+                Err(ProjectError::NoGeneration) => break,
+                Err(ProjectError::OtherLog { .. }) => return Err(ReplayError::LogChanged(generation)),
                 Err(error) => return Err(error.into()),
             }
             // Of another log nobody folds the rest before the swap: once more, since beside writers none is never left.

@@ -27,6 +27,8 @@ pub struct Verified {
     pub sampled: bool,
     /// What was compared.
     pub compared: Compared,
+    /// Events of the log that the generation did not have when it began: what they add nobody compared.
+    pub behind: i64,
     /// How long it took.
     pub took: Duration,
 }
@@ -44,6 +46,7 @@ pub async fn verify(
 ) -> Result<Verified, ReplayError> {
     let began = Instant::now();
     let active = answers_from_this_log(stores).await?;
+    let behind = behind(stores, active.0).await?;
     let gate = Gate::of_work(stores, throttle, progress.clone()).await;
     let comparison = Comparison::of(stores, active, Arc::new(gate), progress.clone())?;
     let sample = match sample {
@@ -57,7 +60,16 @@ pub async fn verify(
             comparison.some(&sample, Against::Reviews).await?
         }
     };
-    Ok(Verified { generation: active.0, sampled: sample.is_some(), compared, took: began.elapsed() })
+    Ok(Verified { generation: active.0, sampled: sample.is_some(), compared, behind, took: began.elapsed() })
+}
+
+/// Events of the log that a generation does not have.
+async fn behind(stores: &Stores, generation: i32) -> Result<i64, ReplayError> {
+    let checkpoints = error::meta(meta::checkpoints_of(&stores.meta, generation).await)?;
+    let heads = error::primary(primary::log_heads(&stores.primary).await)?;
+    let lacking =
+        |c: &meta::Checkpoint| heads.get(c.part.index()).map_or(0, |head| (head.0 - c.pos.0).max(0));
+    Ok(checkpoints.iter().map(lacking).sum())
 }
 
 /// Whether so many products, one by one, are compared sooner than all in groups.

@@ -225,8 +225,13 @@ async fn what_differs_is_named_with_both_values_repaired_and_not_swapped_in() {
     let repaired = repair(&world.stores, &verified.compared).await.unwrap();
     assert_eq!((repaired.rebuilt.len(), repaired.unmended.len()), (8, 0), "{repaired:?}");
     let verified = verify(&world.stores, None, None, &Arc::default()).await.unwrap();
-    assert_eq!((verified.compared.products, verified.compared.differing), (10, 0));
+    assert_eq!((verified.compared.products, verified.compared.differing, verified.behind), (10, 0, 0));
     assert_eq!(products_of_meta(&world.meta.pool).await, fold);
+
+    // What it has is right, and it says how much it lacks.
+    world.write(10).await;
+    let verified = verify(&world.stores, None, None, &Arc::default()).await.unwrap();
+    assert_eq!((verified.compared.differing, verified.behind), (0, 17), "10 reviews and 7 votes");
 
     // Where log and reviews say different things, nothing is swapped in.
     sqlx::query("UPDATE reviews SET rating = 6 - rating WHERE rating <> 3 AND product_id = 7")
@@ -388,11 +393,11 @@ async fn fresh_is_for_another_log_only() {
         .await
         .unwrap();
     let refused = replay(&world.stores, &plan(Source::Both), &Arc::default()).await;
-    assert!(matches!(refused, Err(ReplayError::OtherLog(_))), "{refused:?}");
+    assert!(refused.as_ref().is_err_and(ReplayError::is_other_log), "{refused:?}");
     let refused = verify(&world.stores, None, None, &Arc::default()).await;
-    assert!(matches!(refused, Err(ReplayError::OtherLog(_))), "{refused:?}");
+    assert!(refused.as_ref().is_err_and(ReplayError::is_other_log), "{refused:?}");
     let refused = verify_products(&world.stores, &[product(1)]).await;
-    assert!(matches!(refused, Err(ReplayError::OtherLog(_))), "{refused:?}");
+    assert!(refused.as_ref().is_err_and(ReplayError::is_other_log), "{refused:?}");
     let replayed = replay(&world.stores, &fresh, &Arc::default()).await.unwrap();
     assert_eq!((replayed.generation, replayed.compared.differing), (2, 0));
     let states: Vec<(i32, String)> =
@@ -407,6 +412,65 @@ async fn fresh_is_for_another_log_only() {
     projector.stop().await;
     assert_eq!(prune(&world.stores, false).await.unwrap(), [1]);
     world.assert_every_generation_is_the_fold().await;
+}
+
+/// Changes a checkpoint by hand, and is back as it was afterwards.
+async fn with_checkpoint<T>(world: &world::World, damage: &'static str, work: impl Future<Output = T>) -> T {
+    for statement in ["CREATE TABLE kept AS SELECT * FROM checkpoint", damage] {
+        sqlx::query(statement).execute(&world.meta.pool).await.unwrap();
+    }
+    let done = work.await;
+    sqlx::raw_sql(
+        "UPDATE checkpoint c SET pos = k.pos, event_id = k.event_id, epoch = k.epoch FROM kept k
+         WHERE (k.generation, k.part) = (c.generation, c.part);
+         DROP TABLE kept",
+    )
+    .execute(&world.meta.pool)
+    .await
+    .unwrap();
+    done
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rolled_back_is_from_a_damaged_generation_and_never_to_one() {
+    let world = world().await;
+    world.write(50).await;
+    let projector = world.projector();
+    replay(&world.stores, &plan(Source::Log), &Arc::default()).await.unwrap();
+    world.caught_up().await;
+    projector.stop().await;
+    let back = || rollback(&world.stores);
+    let refused = with_checkpoint(
+        &world,
+        "UPDATE checkpoint SET event_id = gen_random_uuid() WHERE generation = 1 AND part = 3",
+        back(),
+    );
+    let refused = refused.await.unwrap_err();
+    assert!(refused.is_other_log() && refused.to_string().contains("generation 1 of meta"), "{refused}");
+    assert_eq!(world.active().await, 2);
+    // Far ahead of the one before, by what it says, which counts for nothing.
+    let damage = "UPDATE checkpoint SET pos = pos + 1000 WHERE generation = 2 AND part = 3";
+    let rolled = with_checkpoint(&world, damage, back()).await.unwrap();
+    assert_eq!((rolled.from, rolled.to, world.active().await), (2, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_none_answers_nothing_is_pruned_and_a_replay_has_one_answer_first() {
+    let world = world().await;
+    world.write(50).await;
+    let projector = world.projector();
+    replay(&world.stores, &plan(Source::Log), &Arc::default()).await.unwrap();
+    sqlx::query("DELETE FROM active_generation").execute(&world.meta.pool).await.unwrap();
+    assert!(meta::surplus_generations(&world.meta.pool).await.unwrap().is_empty());
+    for keep_previous in [false, true] {
+        let refused = prune(&world.stores, keep_previous).await;
+        assert!(matches!(refused, Err(ReplayError::NoneAnswers)), "{refused:?}");
+    }
+    let replayed = replay(&world.stores, &plan(Source::Log), &Arc::default()).await.unwrap();
+    assert_eq!((replayed.generation, world.active().await), (3, 3));
+    assert_eq!(meta::previous_generation(&world.meta.pool).await.unwrap(), Some(2));
+    assert_eq!(prune(&world.stores, true).await.unwrap(), [1]);
+    projector.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -105,6 +105,7 @@ fn meta_is_made_anew() {
     let days = BadDays::new(&stack);
     check("a replay killed twenty times", || days.replays("killed replays", replays::killed_twenty_times));
     check("swaps while metas are read", || days.replays("swaps", replays::swapped_unnoticed));
+    check("meta damaged by hand", || replays::damaged_by_hand_it_goes_on(&stack));
     check("everything is whole", || bad_days::everything_is_whole(&stack));
 }
 

@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 use crate::http::{Front, Request};
 use crate::import::reviewsctl;
 use crate::load::{Load, PRODUCTS};
+use crate::operating::assert_works;
 use crate::sql::Database;
 use crate::stack::{Stack, succeeds};
-use crate::wait::pause;
+use crate::wait::{pause, until};
 
 /// How often a replay is killed at work.
 const KILLS: usize = 20;
 /// Longest time that a replay is let work before it is killed.
 const WORK_MAX: Duration = Duration::from_millis(900);
+/// Longest time until the projector has noticed, or gone on: it compares its generations every ten seconds.
+const MENDED_WITHIN: Duration = Duration::from_secs(40);
 /// Beside live writers, whatever they need on this machine.
 const THROTTLED: &[&str] = &["--max-write-p99", "10s"];
 const HARD: &[&str] = &["--unthrottled"];
@@ -75,6 +78,73 @@ pub(crate) fn swapped_unnoticed(stack: &Stack, _: &Load) {
     });
     assert!(reads > 100, "only {reads} reads");
     eprintln!("        {reads} reads beside a replay and eleven swaps");
+}
+
+/// Rows of meta that are changed by hand: what does not answer holds nothing up, and of the rest `status` names the mend.
+pub(crate) fn damaged_by_hand_it_goes_on(stack: &Stack) {
+    let meta = Database::meta(stack);
+    let answering = || meta.number("SELECT generation FROM active_generation");
+    last_line(&succeeds(&mut replay(stack, HARD)));
+    let damage = |generation| {
+        meta.rows(&format!(
+            "UPDATE checkpoint SET event_id = gen_random_uuid() WHERE generation = {generation} AND pos > 0"
+        ));
+    };
+    let well = || {
+        until("all is well", MENDED_WITHIN, || match alarms(stack).as_slice() {
+            [] => Ok(()),
+            alarms => Err(format!("{alarms:?}")),
+        });
+    };
+    let prune = || succeeds(&mut tool(stack, &["generations", "prune", "--keep-previous"]));
+
+    damage(meta.number("SELECT from_generation FROM swap ORDER BY swap DESC LIMIT 1"));
+    assert_works(stack.front, "the generation before is damaged");
+    until_alarm(stack, "invalid-generation", "cargo reviewsctl generations prune --keep-previous");
+    assert!(prune().contains("is deleted"));
+    well();
+
+    let answered = answering();
+    meta.rows("DELETE FROM active_generation");
+    let refused = tool(stack, &["generations", "prune"]).output().unwrap();
+    let answers_again = until("a generation answers again", MENDED_WITHIN, || {
+        let active = meta.column("SELECT generation FROM active_generation");
+        active.first().cloned().ok_or_else(|| "none".to_owned())
+    });
+    assert_eq!(answers_again, answered.to_string(), "{refused:?}");
+    well();
+    assert_works(stack.front, "none answered");
+
+    last_line(&succeeds(&mut replay(stack, HARD)));
+    let damaged = answering();
+    damage(damaged);
+    until_alarm(stack, "damaged-generation", "cargo reviewsctl rollback");
+    let restarted = stack.command("restart", &["projector"]).output().unwrap();
+    assert!(!restarted.status.success());
+    let said = String::from_utf8_lossy(&restarted.stderr);
+    assert!(said.contains("projector runs, but is not ready, and is left running"), "{said}");
+    succeeds(&mut tool(stack, &["rollback"]));
+    until_alarm(stack, "invalid-generation", "cargo reviewsctl generations prune --keep-previous");
+    assert!(prune().contains(&format!("generation {damaged} is deleted")));
+    well();
+    assert_works(stack.front, "the generation that answered was damaged");
+}
+
+/// Until status tells an alarm, with its mend.
+fn until_alarm(stack: &Stack, state: &str, command: &str) {
+    let expected = (state.to_owned(), command.to_owned());
+    until(&format!("status says {state}"), MENDED_WITHIN, || {
+        let alarms = alarms(stack);
+        if alarms == [expected.clone()] { Ok(()) } else { Err(format!("{alarms:?}")) }
+    });
+}
+
+/// What status tells somebody to do something about: the state, and the command that mends it.
+fn alarms(stack: &Stack) -> Vec<(String, String)> {
+    let output = tool(stack, &["status", "--json"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |alarm: &serde_json::Value, key: &str| alarm[key].as_str().unwrap_or_default().to_owned();
+    status["alarms"].as_array().unwrap().iter().map(|a| (text(a, "state"), text(a, "command"))).collect()
 }
 
 /// Reads metas until told to stop: each must answer, with at least as many reviews as before.

@@ -1,6 +1,7 @@
 //! `reviewsctl replay pause`, `resume` and `cancel`: what is asked of a replay, wherever it is worked at.
 
 use super::{ResumeArgs, replay};
+use crate::config::Config;
 use crate::fault::Fault;
 use crate::say;
 use crate::stores::Named;
@@ -34,12 +35,15 @@ pub(super) async fn pause(named: &Named) -> anyhow::Result<bool> {
 }
 
 /// Lets the replay go on, in its process or in this one.
-pub(super) async fn resume_replay(named: &Named, args: ResumeArgs) -> anyhow::Result<bool> {
+pub(super) async fn resume_replay(named: &Named, config: &Config, args: ResumeArgs) -> anyhow::Result<bool> {
     if let Asked::Yes(generation) = asked(named, Wanted::Run).await? {
-        say::result(format_args!("the replay of generation {generation} goes on in its process"))?;
+        say::result(match args.json {
+            false => format!("the replay of generation {generation} goes on in its process"),
+            true => serde_json::json!({ "generation": generation, "in_its_process": true }).to_string(),
+        })?;
         return Ok(true);
     }
-    replay(named, &unended_plan(named, args.throttle.throttle()).await?, args.json).await
+    replay(named, config, &unended_plan(named, args.throttle.throttle()).await?, args.json).await
 }
 
 /// How to go on with the replay that has not ended.

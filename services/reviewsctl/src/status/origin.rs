@@ -14,6 +14,8 @@ pub(super) enum Origin {
     SameLog,
     /// It has not: where, and what it has.
     OtherLog(String),
+    /// It has not, but it has those of the generation before it: so it is the generation that is not right.
+    DamagedGeneration(String),
     /// It has, but has a hole after it, though its head is past it.
     LogBroken(String),
 }

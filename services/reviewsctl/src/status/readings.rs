@@ -7,7 +7,7 @@ use super::{CONNECTION_NAME, Stores, applied};
 use broker::QueueDepth;
 use contract::DEAD_LETTER_QUEUE;
 use domain::{PARTS, Position};
-use meta::ProjectionStatus;
+use meta::{GenerationInfo, GenerationState, ProjectionStatus};
 use primary::{PartStatus, WriteLatency};
 use std::time::Duration;
 use tokio::time::{Instant, interval};
@@ -26,6 +26,8 @@ pub(super) struct Readings {
     pub(super) projection: Reading<Option<ProjectionStatus>>,
     /// Generations that are kept up to date without need.
     pub(super) surplus: Reading<Vec<i32>>,
+    /// Generations that are left out, and where they do not fit the log.
+    pub(super) invalid: Reading<Vec<(i32, String)>>,
     pub(super) canary_in_meta: Reading<meta::Canary>,
     pub(super) snapshot_of_meta: Reading<(bool, Option<Snapshot>)>,
     pub(super) log: Reading<Vec<PartStatus>>,
@@ -53,6 +55,7 @@ impl Readings {
         // After that of the primary: it cannot seem to be behind by the time between the two.
         let canary_in_meta = then(&projection, stores.of_meta(meta::canary(&stores.meta))).await;
         let surplus = then(&projection, stores.of_meta(meta::surplus_generations(&stores.meta))).await;
+        let invalid = then(&projection, stores.of_meta(meta::invalid_generations(&stores.meta))).await;
         let writers = then(&log, stores.of_primary(primary::write_latency(&stores.primary))).await;
         let snapshot_of_primary = then(&log, stores.of_primary(snapshot::oldest(&stores.primary))).await;
         let snapshot_of_meta = then(&projection, stores.of_meta(snapshot::oldest(&stores.meta))).await;
@@ -61,6 +64,7 @@ impl Readings {
         Self {
             projection,
             surplus,
+            invalid,
             canary_in_meta,
             snapshot_of_meta,
             log,
@@ -96,6 +100,7 @@ impl Readings {
             canary_in_meta: self.canary_in_meta.as_ref().ok().map(|c| c.beat),
             moves: self.moves,
             commands: self.writers.as_ref().map_or(0, |w| w.commands),
+            invalid: self.invalid.as_ref().map_or(0, Vec::len),
             parked: generation.map_or(0, |p| p.parked.len()),
             dead_letters: self.queues.as_ref().map_or(0, dead),
             snapshot: snapshots
@@ -147,11 +152,25 @@ async fn origin(
     let ranges = origin::ranges(&projection.checkpoints);
     let pulled = said(stores.of_primary(primary::pull_events(&stores.primary, &ranges)).await)?;
     if let Some(other) = origin::other_log(&projection.checkpoints, &pulled) {
-        return Ok(Some(Origin::OtherLog(other)));
+        // What cannot be told of the one before is no sign that it is better.
+        let fits = previous_fits(stores).await.unwrap_or(false);
+        return Ok(Some(if fits { Origin::DamagedGeneration(other) } else { Origin::OtherLog(other) }));
     }
     let ahead = origin::ahead(&projection.checkpoints, log);
     let hole = said(stores.of_primary(primary::log_hole(&stores.primary, &ahead)).await)?;
     Ok(Some(hole.map_or(Origin::SameLog, origin::broken)))
+}
+
+/// Whether a rollback would let a generation answer that was made from the log.
+async fn previous_fits(stores: &Stores) -> anyhow::Result<bool> {
+    let previous = stores.of_meta(meta::previous_generation(&stores.meta)).await?;
+    let generations = stores.of_meta(meta::generations(&stores.meta)).await?;
+    let live = |g: &&GenerationInfo| Some(g.generation) == previous && g.state == GenerationState::Live;
+    let Some(live) = generations.iter().find(live) else { return Ok(false) };
+    let checkpoints = stores.of_meta(meta::checkpoints_of(&stores.meta, live.generation)).await?;
+    let ranges = origin::ranges(&checkpoints);
+    let pulled = stores.of_primary(primary::pull_events(&stores.primary, &ranges)).await?;
+    Ok(origin::other_log(&checkpoints, &pulled).is_none())
 }
 
 /// Another reading of a store that answered; one that did not is not waited for again.

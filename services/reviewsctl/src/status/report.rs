@@ -75,7 +75,18 @@ pub(super) struct Projection {
     /// Generations that are kept up to date beside it and the one before it: each is one more write with every event. Null
     /// where this role may not see that.
     pub(super) surplus: Option<Vec<i32>>,
+    /// Generations that were found not to fit the log and are left out: nobody keeps them up to date or can go back to them.
+    pub(super) invalid: Option<Vec<Invalid>>,
     pub(super) parts: Vec<ProjectionPart>,
+}
+
+/// A generation that is left out.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = InvalidGeneration)]
+pub(super) struct Invalid {
+    pub(super) generation: i32,
+    /// Where it does not fit the log.
+    pub(super) because: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -159,7 +170,7 @@ impl Report {
         };
         let lag = match (&readings.log, &readings.projection) {
             (Ok(parts), Ok(Some(projection))) => Ok(lag(parts, projection)),
-            (Ok(_), Ok(None)) => Err("meta has no generation yet: no projector has run".to_owned()),
+            (Ok(_), Ok(None)) => Err("no generation of meta answers".to_owned()),
             (Err(why), _) | (_, Err(why)) => Err(why.clone()),
         };
         let parked = |p: &Option<ProjectionStatus>| {
@@ -172,7 +183,7 @@ impl Report {
             projection: section(
                 "meta: active_generation, checkpoint, generation",
                 &readings.projection,
-                |projection| projection.as_ref().map(|p| whole_projection(p, readings.surplus.as_ref().ok())),
+                |projection| projection.as_ref().map(|p| whole_projection(p, readings)),
             ),
             origin: section(
                 "primary: log_identity, event_log, at meta: checkpoint",
@@ -239,13 +250,16 @@ fn whole_log(parts: &[PartStatus]) -> Log {
     }
 }
 
-fn whole_projection(projection: &ProjectionStatus, surplus: Option<&Vec<i32>>) -> Projection {
+fn whole_projection(projection: &ProjectionStatus, readings: &Readings) -> Projection {
     let parts = projection.checkpoints.iter();
+    let invalid =
+        |(generation, because): &(i32, String)| Invalid { generation: *generation, because: because.clone() };
     Projection {
         generation: projection.generation,
         projection_version: projection.projection_version,
         program_version: PROJECTION_VERSION,
-        surplus: surplus.cloned(),
+        surplus: readings.surplus.as_ref().ok().cloned(),
+        invalid: readings.invalid.as_ref().ok().map(|all| all.iter().map(invalid).collect()),
         parts: parts.map(|c| ProjectionPart { part: c.part.get(), applied: c.pos.0 }).collect(),
     }
 }
@@ -273,6 +287,7 @@ fn origin_found(origin: &Origin) -> OriginFound {
     match origin {
         Origin::SameLog => OriginFound { same_log: true, why: None },
         Origin::OtherLog(why) => OriginFound { same_log: false, why: Some(why.clone()) },
+        Origin::DamagedGeneration(why) => OriginFound { same_log: false, why: Some(why.clone()) },
         Origin::LogBroken(why) => OriginFound { same_log: true, why: Some(why.clone()) },
     }
 }

@@ -23,11 +23,13 @@ pub(super) enum State {
     MetaAway,
     NoGeneration,
     OtherLog,
+    DamagedGeneration,
     LogBroken,
     RelayDead,
     ProjectorDead,
     BrokerAway,
     OldProjectionVersion,
+    InvalidGeneration,
     Parked,
     DeadLetters,
     LongSnapshot,
@@ -37,16 +39,18 @@ pub(super) enum State {
 }
 
 impl State {
-    pub(super) const ALL: [State; 15] = [
+    pub(super) const ALL: [State; 17] = [
         State::PrimaryAway,
         State::MetaAway,
         State::NoGeneration,
         State::OtherLog,
+        State::DamagedGeneration,
         State::LogBroken,
         State::RelayDead,
         State::ProjectorDead,
         State::BrokerAway,
         State::OldProjectionVersion,
+        State::InvalidGeneration,
         State::Parked,
         State::DeadLetters,
         State::LongSnapshot,
@@ -62,11 +66,13 @@ impl State {
             State::MetaAway => "meta-away",
             State::NoGeneration => "no-generation",
             State::OtherLog => "other-log",
+            State::DamagedGeneration => "damaged-generation",
             State::LogBroken => "log-broken",
             State::RelayDead => "relay-dead",
             State::ProjectorDead => "projector-dead",
             State::BrokerAway => "broker-away",
             State::OldProjectionVersion => "old-projection-version",
+            State::InvalidGeneration => "invalid-generation",
             State::Parked => "parked",
             State::DeadLetters => "dead-letters",
             State::LongSnapshot => "long-snapshot",
@@ -81,9 +87,14 @@ impl State {
         match self {
             State::PrimaryAway => "the primary database cannot be used: no reviews, votes and lists",
             State::MetaAway => "the meta database cannot be used: no metas but to tokens",
-            State::NoGeneration => "meta has no generation to answer from: no projector has run",
+            State::NoGeneration => {
+                "meta has no generation to answer from: no projector runs that begins one, or has one answer again"
+            }
             State::OtherLog => {
                 "meta was made from another log than the primary's, which was probably restored"
+            }
+            State::DamagedGeneration => {
+                "the generation that answers does not fit the log, and the one before it does: its checkpoints were changed"
             }
             State::LogBroken => "the log has a hole where meta has to go on",
             State::RelayDead => "no relay gives events their positions: meta stands still",
@@ -93,6 +104,9 @@ impl State {
             }
             State::OldProjectionVersion => {
                 "meta was made by an older version of the fold than this program's"
+            }
+            State::InvalidGeneration => {
+                "a generation that does not answer does not fit the log: it is left out, and nobody can go back to it"
             }
             State::Parked => "some products stand still, since an event of theirs could not be applied",
             State::DeadLetters => {
@@ -114,11 +128,13 @@ impl State {
             State::MetaAway => Some("cargo stack start meta"),
             State::NoGeneration => Some("cargo stack start projector"),
             State::OtherLog => Some("cargo reviewsctl replay --fresh"),
+            State::DamagedGeneration => Some("cargo reviewsctl rollback"),
             State::LogBroken => Some("pg_restore --clean --dbname PRIMARY_URL BACKUP"),
             State::RelayDead => Some("cargo stack restart write"),
             State::ProjectorDead => Some("cargo stack restart projector"),
             State::BrokerAway => Some("cargo stack start rabbitmq"),
             State::OldProjectionVersion => Some("cargo reviewsctl replay"),
+            State::InvalidGeneration => Some("cargo reviewsctl generations prune --keep-previous"),
             State::Parked => Some("cargo reviewsctl parked redrive --all"),
             State::DeadLetters => Some("cargo reviewsctl parked discard --dead-letters"),
             State::LongSnapshot => Some("SELECT pg_terminate_backend(PID)"),
@@ -151,6 +167,8 @@ pub(super) struct Seen {
     /// Whether meta came on while it was looked at.
     pub(super) moves: bool,
     pub(super) commands: u64,
+    /// Generations that are left out.
+    pub(super) invalid: usize,
     pub(super) parked: usize,
     pub(super) dead_letters: u32,
     /// Age of the oldest transaction that has a snapshot.
@@ -183,12 +201,18 @@ impl Seen {
             State::MetaAway => !self.meta,
             State::NoGeneration => self.meta && self.projection_version.is_none(),
             State::OtherLog => matches!(self.origin, Some(Origin::OtherLog(_))),
+            State::DamagedGeneration => matches!(self.origin, Some(Origin::DamagedGeneration(_))),
             State::LogBroken => matches!(self.origin, Some(Origin::LogBroken(_))),
             // Its age is by the primary's clock; ours has no say in any of these.
             State::RelayDead => self.canary_in_primary.is_some_and(|(_, age)| age > CANARY_SILENCE),
-            State::ProjectorDead => self.projection_version.is_some() && self.canary_lags() && !self.moves,
+            // One that stands still for a reason that is told lives.
+            State::ProjectorDead => {
+                let told = !matches!(self.origin, None | Some(Origin::SameLog));
+                self.projection_version.is_some() && self.canary_lags() && !self.moves && !told
+            }
             State::BrokerAway => !self.broker,
             State::OldProjectionVersion => self.projection_version.is_some_and(|v| v < PROJECTION_VERSION),
+            State::InvalidGeneration => self.invalid > 0,
             State::Parked => self.parked > 0,
             State::DeadLetters => self.dead_letters > 0,
             State::LongSnapshot => self.snapshot.is_some_and(|age| age > LONG_SNAPSHOT),

@@ -1,7 +1,7 @@
 //! The status, as text.
 
 use super::report::{
-    Canary, LagPart, Log, OriginFound, Parked, Projection, Queue, Report, Snapshots, Writers,
+    Canary, Invalid, LagPart, Log, OriginFound, Parked, Projection, Queue, Report, Snapshots, Writers,
 };
 use super::state::State;
 use crate::generations::surplus_line;
@@ -25,8 +25,15 @@ impl fmt::Display for Report {
         })?;
         below(f)?;
         self.projection.line(f, "projection", |f, projection| match projection {
-            None => write!(f, "no generation yet: no projector has run"),
-            Some(Projection { generation, projection_version: version, program_version, surplus, parts }) => {
+            None => write!(f, "no generation answers"),
+            Some(Projection {
+                generation,
+                projection_version: version,
+                program_version,
+                surplus,
+                invalid,
+                parts,
+            }) => {
                 let applied: i64 = parts.iter().map(|p| p.applied).sum();
                 let than_ours = match version.cmp(program_version) {
                     Ordering::Less => format!(", older than this program's {program_version}"),
@@ -35,6 +42,9 @@ impl fmt::Display for Report {
                 };
                 let applied = counted(applied, "event");
                 write!(f, "generation {generation} (version {version}{than_ours}), {applied} applied")?;
+                for Invalid { generation, because } in invalid.iter().flatten() {
+                    write!(f, "\n{:<12}generation {generation} is left out: {because}", "")?;
+                }
                 match surplus.as_deref().and_then(surplus_line) {
                     Some(line) => write!(f, "\n{:<12}{line}", ""),
                     None => Ok(()),
@@ -43,7 +53,7 @@ impl fmt::Display for Report {
         })?;
         below(f)?;
         self.origin.line(f, "origin", |f, origin| match origin {
-            None => write!(f, "no generation yet"),
+            None => write!(f, "no generation answers"),
             Some(OriginFound { why: None, .. }) => write!(f, "meta was made from this log"),
             Some(OriginFound { why: Some(why), .. }) => f.write_str(why),
         })?;
@@ -98,12 +108,16 @@ impl fmt::Display for Report {
 impl Report {
     /// The worst state on the first line, other alarms below it, each with its command.
     fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = |of: State| self.alarms.iter().find(|alarm| alarm.state == of)?.place.as_ref();
-        write!(f, "{:<12}{}", "state", said(self.state, place(self.state)))?;
-        for alarm in self.alarms.iter().filter(|alarm| alarm.state != self.state) {
-            write!(f, "\n{:<12}{}", "", said(alarm.state, alarm.place.as_ref()))?;
+        let mut lines = self.alarm_lines();
+        if lines.is_empty() {
+            lines.push(said(self.state, None));
         }
-        Ok(())
+        write!(f, "{:<12}{}", "state", lines.join(&format!("\n{:<12}", "")))
+    }
+
+    /// A line for each alarm, the worst first.
+    pub(super) fn alarm_lines(&self) -> Vec<String> {
+        self.alarms.iter().map(|alarm| said(alarm.state, alarm.place.as_ref())).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod golden;
+mod left_out;
 mod restore;
 
 use domain::{Epoch, LinkedEvent, LogEvent, Position, log_parts};

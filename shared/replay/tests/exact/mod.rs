@@ -4,7 +4,7 @@
 use crate::plan;
 use crate::world::{World, world};
 use domain::Version;
-use meta::{Source, Swap, SwapReason, Swapped, Wanted};
+use meta::{Over, Source, Swap, SwapReason, Swapped, Wanted};
 use replay::{Asked, Plan, ReplayError, ask, rebuild_product, replay, verify};
 use sqlx::AssertSqlSafe;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ async fn what_is_behind_in_one_part_is_not_swapped_in() {
     world.caught_up().await;
     projector.stop().await;
     let mut connection = world.meta.pool.acquire().await.unwrap();
-    let swap = Swap { from: 1, to: 2, reason: SwapReason::Replay, fresh: false };
+    let swap = Swap { from: 1, to: 2, reason: SwapReason::Replay, over: Over::Valid };
     world.execute("UPDATE checkpoint SET pos = pos - 1 WHERE generation = 2 AND part = 3".to_owned()).await;
     assert_eq!(meta::swap(&mut connection, swap).await.unwrap(), Swapped::Behind);
     assert_eq!(world.active().await, 1);

@@ -46,6 +46,13 @@ fn each_sign_has_its_state() {
         (State::Parked, Seen { parked: 1, ..idle() }),
         (State::OldProjectionVersion, Seen { projection_version: Some(PROJECTION_VERSION - 1), ..idle() }),
         (State::Idle, Seen { projection_version: Some(PROJECTION_VERSION + 1), ..idle() }),
+        (State::DamagedGeneration, Seen { origin: Some(Origin::DamagedGeneration(String::new())), ..idle() }),
+        (State::InvalidGeneration, Seen { invalid: 1, ..idle() }),
+        // It stands still, for a reason that is known.
+        (
+            State::OtherLog,
+            Seen { origin: Some(Origin::OtherLog(String::new())), canary_in_meta: Some(Beat(94)), ..idle() },
+        ),
         (State::LogBroken, Seen { origin: Some(Origin::LogBroken(String::new())), ..idle() }),
         (State::OtherLog, Seen { origin: Some(Origin::OtherLog(String::new())), ..idle() }),
         (State::NoGeneration, Seen { projection_version: None, origin: None, ..idle() }),
@@ -80,6 +87,9 @@ fn every_alarm_is_told_and_the_worst_is_the_state() {
     assert_eq!(seen.alarms(), [State::BrokerAway, State::Parked, State::DeadLetters]);
     assert_eq!(seen.state(), State::BrokerAway);
     assert_eq!(Seen { behind: (5, Some(s(60))), ..idle() }.alarms(), []);
+    let stands =
+        Seen { origin: Some(Origin::OtherLog(String::new())), canary_in_meta: Some(Beat(9)), ..idle() };
+    assert_eq!(stands.alarms(), [State::OtherLog]);
     assert_eq!(Seen::default().alarms(), [State::PrimaryAway, State::MetaAway, State::BrokerAway]);
 }
 

@@ -82,7 +82,10 @@ async fn answer(
     let needs = tokens.needs(read, &[product_id]).await?;
     let wanted = ListQuery { sort, start, count, ratings, total };
     let load = async || {
-        let listed = retry_lost(|| primary::list_reviews(&read.primary, product_id, &wanted)).await?;
+        let listed = retry_lost(|| {
+            read.lists.on(async |primary| primary::list_reviews(primary, product_id, &wanted).await)
+        })
+        .await?;
         let reviews = &listed.reviews;
         let body =
             list_body(&ListAnswer { family, product_id, page, offset, count, total: listed.total, reviews })?;

@@ -25,6 +25,7 @@ use cache::Cache;
 use changes::{Patience, reader};
 use config::Config;
 use futures_util::FutureExt;
+use postgres::Lanes;
 use service::{Settings, health_routes, run, serve, stop_signal, together, with_limit, with_manners};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ async fn read(settings: Settings) -> anyhow::Result<()> {
     let cache = Arc::new(Cache::new(config.cache));
     let (listening, listener) = reader(config.broker, "read: changes", cache.clone(), shutdown.clone());
     let state = Arc::new(router::Read {
+        metas: Arc::new(Lanes::of(config.meta.clone())),
+        lists: Lanes::of(config.primary.clone()),
         primary: config.primary,
         meta: config.meta,
         cache: cache.clone(),

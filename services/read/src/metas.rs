@@ -7,7 +7,7 @@ use contract::{Problem, Store};
 use domain::{ProductId, ProductMeta, Version};
 use futures_util::future::join_all;
 use meta::MetaAnswer;
-use postgres::retry_lost;
+use postgres::{Lanes, retry_lost};
 use service::HttpProblem;
 use sqlx::PgPool;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) async fn metas(
     needs: &Needs,
 ) -> Result<Vec<MetaAnswer>, HttpProblem> {
     let all_needed = products.iter().all(|product_id| needs.of(*product_id) > Version(0));
-    let mut answers = match look(&read.meta, products).await {
+    let mut answers = match look(&read.metas, &read.meta, products).await {
         // Meta is away, and the primary can answer for all.
         Err(_) if all_needed => return products_from_primary(read, products).await,
         answers => answers?,
@@ -41,7 +41,7 @@ pub(crate) async fn metas(
         && read.patience.wait(tokens.wait, reached(read, awaited)).await.is_some()
     {
         // Should meta have gone away since, the primary answers for what is late.
-        answers = look(&read.meta, products).await.unwrap_or(answers);
+        answers = look(&read.metas, &read.meta, products).await.unwrap_or(answers);
     }
     let late: Vec<ProductId> = behind(products, &answers, needs).map(|(product_id, _)| product_id).collect();
     for product_id in late {
@@ -78,9 +78,12 @@ fn behind<'a>(
     pairs.filter(|(product_id, answer)| answer.meta.version < needs.of(*product_id))
 }
 
-async fn look(meta: &PgPool, products: &[ProductId]) -> Result<Vec<MetaAnswer>, HttpProblem> {
+async fn look(lanes: &Lanes, meta: &PgPool, products: &[ProductId]) -> Result<Vec<MetaAnswer>, HttpProblem> {
     let answers = match products {
-        [one] => retry_lost(|| meta::product_answer(meta, *one)).await?.map(|answer| vec![answer]),
+        [one] => {
+            let look = || lanes.on(async |meta| meta::product_answer(meta, *one).await);
+            retry_lost(look).await?.map(|answer| vec![answer])
+        }
         many => retry_lost(|| meta::product_answers(meta, many)).await?,
     };
     answers.ok_or_else(|| {
@@ -93,7 +96,7 @@ async fn look(meta: &PgPool, products: &[ProductId]) -> Result<Vec<MetaAnswer>, 
 
 /// Waits until meta has these versions, or those of them that it will have.
 fn reached(read: &Read, awaited: Vec<(ProductId, Version)>) -> impl Future<Output = ()> + Send + 'static {
-    let (meta, listener) = (read.meta.clone(), read.listener.clone());
+    let (lanes, meta, listener) = (read.metas.clone(), read.meta.clone(), read.listener.clone());
     async move {
         let products: Vec<ProductId> = awaited.iter().map(|(product_id, _)| *product_id).collect();
         loop {
@@ -103,7 +106,7 @@ fn reached(read: &Read, awaited: Vec<(ProductId, Version)>) -> impl Future<Outpu
                 _ = told => {}
                 () = sleep(LOOK_AGAIN_INTERVAL) => {}
             }
-            let there = match look(&meta, &products).await {
+            let there = match look(&lanes, &meta, &products).await {
                 Ok(answers) => {
                     let mut all = answers.iter().zip(&awaited);
                     all.all(|(answer, (_, version))| answer.parked || answer.meta.version >= *version)

@@ -8,6 +8,7 @@ use axum::routing::get;
 use changes::{Listener, Patience};
 use contract::{CursorKey, Family};
 use domain::ProductId;
+use postgres::Lanes;
 use primary::{ListQuery, Sort, Start};
 use service::{public_routes, with_representations};
 use sqlx::PgPool;
@@ -19,6 +20,9 @@ use tokio::sync::OnceCell;
 pub(crate) struct Read {
     pub(crate) primary: PgPool,
     pub(crate) meta: PgPool,
+    /// Connections for single metas, and for lists.
+    pub(crate) metas: Arc<Lanes>,
+    pub(crate) lists: Lanes,
     pub(crate) cache: Arc<Cache>,
     /// Hears of what moves in meta.
     pub(crate) listener: Listener,

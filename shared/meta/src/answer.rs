@@ -1,8 +1,8 @@
 //! What readers ask: one product, in the generation that answers.
 
 use domain::{CharacteristicMeta, ProductId, ProductMeta, Version};
-use sqlx::PgPool;
 use sqlx::types::Json;
+use sqlx::{PgExecutor, PgPool};
 
 /// A product's meta as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,10 @@ impl From<Row> for MetaAnswer {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn product_answer(pool: &PgPool, product_id: ProductId) -> Result<Option<MetaAnswer>, sqlx::Error> {
+pub async fn product_answer(
+    store: impl PgExecutor<'_>,
+    product_id: ProductId,
+) -> Result<Option<MetaAnswer>, sqlx::Error> {
     let row = sqlx::query_as!(
         Row,
         r#"-- meta.product
@@ -66,7 +69,7 @@ pub async fn product_answer(pool: &PgPool, product_id: ProductId) -> Result<Opti
         product_id.part().get(),
         product_id.get(),
     )
-    .fetch_optional(pool)
+    .fetch_optional(store)
     .await?;
     Ok(row.map(MetaAnswer::from))
 }

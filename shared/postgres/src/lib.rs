@@ -2,8 +2,10 @@
 //! the caller. The statements are in the crates of the two databases.
 
 mod copy;
+mod lanes;
 
 pub use copy::{BinaryReader, BinaryRow, BinaryRows, CopyMalformed};
+pub use lanes::Lanes;
 
 use anyhow::{Context, anyhow};
 use sqlx::Connection;

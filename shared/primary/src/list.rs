@@ -3,8 +3,8 @@
 use crate::unfit;
 use chrono::{DateTime, Utc};
 use domain::{ListedReview, Photo, ProductId, Rating, ReviewId, Version};
-use sqlx::PgPool;
 use sqlx::types::Json;
+use sqlx::{PgExecutor, PgPool};
 
 /// Order of a list. All end in the id, so that pages never shuffle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -178,7 +178,7 @@ impl Page {
 /// # Errors
 /// When the database cannot be reached, or a stored value breaks a rule.
 pub async fn list_reviews(
-    pool: &PgPool,
+    store: impl PgExecutor<'_>,
     product_id: ProductId,
     query: &ListQuery,
 ) -> Result<ReviewPage, sqlx::Error> {
@@ -192,7 +192,7 @@ pub async fn list_reviews(
                 product_id,
                 page
             )
-            .fetch_all(pool)
+            .fetch_all(store)
             .await?
         }
         Sort::Helpful => {
@@ -204,7 +204,7 @@ pub async fn list_reviews(
                 page,
                 page.after_rank
             )
-            .fetch_all(pool)
+            .fetch_all(store)
             .await?
         }
         Sort::Relevant => {
@@ -216,7 +216,7 @@ pub async fn list_reviews(
                 page,
                 page.after_rank
             )
-            .fetch_all(pool)
+            .fetch_all(store)
             .await?
         }
     };

@@ -182,14 +182,16 @@ impl Projector {
             };
             // What does not fit and does not answer holds nothing up.
             let left_out = in_time(WORK_TIMEOUT, leave_out(&self.primary, &self.meta, &error));
-            if let Ok(generations @ [_, ..]) = shutdown.unless_stopped(left_out).await?.as_deref() {
-                tracing::error!(
-                    ?generations,
-                    cause = log_chain(&error),
-                    "generations that do not fit the log are left out"
-                );
-                continue;
-            }
+            let error = match shutdown.unless_stopped(left_out).await? {
+                Ok(generations) if !generations.is_empty() => {
+                    let cause = log_chain(&error);
+                    tracing::error!(?generations, cause, "generations that do not fit the log are left out");
+                    continue;
+                }
+                // The one that answers does not fit either: that is what has to be mended.
+                Err(answers @ ProjectError::OtherLog { .. }) => answers,
+                _ => error,
+            };
             self.works.store(false, Ordering::Relaxed);
             let pause = match &error {
                 ProjectError::Store(store) if fault(store) != Fault::Bug => {

@@ -19,12 +19,15 @@ use domain::{PARTS, Position};
 use readings::Readings;
 pub(crate) use report::Report;
 use sqlx::{ConnectOptions as _, PgPool};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Connections to each database: one statement at a time.
 const CONNECTIONS_MAX: u32 = 1;
 /// Longest attempt to find out why there is no connection.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest time until a projector looks again that stood still for something that was mended.
+const GOES_ON_WITHIN: Duration = Duration::from_secs(8);
 /// How the broker shows who is connected.
 const CONNECTION_NAME: &str = "reviewsctl status";
 
@@ -58,9 +61,16 @@ pub(crate) async fn look(config: &Config) -> anyhow::Result<Report> {
     Ok(Stores::new(config)?.report().await)
 }
 
-/// What somebody has to do something about, a line each; none when even that cannot be looked at.
+/// What somebody has to do something about, a line each; none when even that cannot be looked at. A projector that stood still
+/// until a moment ago is given the time to go on.
 pub(crate) async fn alarms(config: &Config) -> Vec<String> {
-    look(config).await.map(|report| report.alarm_lines()).unwrap_or_default()
+    let deadline = Instant::now() + GOES_ON_WITHIN;
+    loop {
+        let Ok(report) = look(config).await else { return Vec::new() };
+        if !report.projector_stands() || Instant::now() > deadline {
+            return report.alarm_lines();
+        }
+    }
 }
 
 /// Every store, for a look at it.
@@ -69,6 +79,15 @@ pub(crate) struct Stores {
     pub(crate) meta: PgPool,
     pub(crate) broker: broker::BrokerAddress,
     pub(crate) named: Named,
+    primary_unmigrated: AtomicBool,
+    meta_unmigrated: AtomicBool,
+}
+
+/// Which databases answer, but lack a table or a column: an error of theirs said so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Unmigrated {
+    primary: bool,
+    meta: bool,
 }
 
 /// How messages name them.
@@ -98,7 +117,16 @@ impl Stores {
             meta: postgres::pool(meta, CONNECTIONS_MAX),
             broker,
             named,
+            primary_unmigrated: AtomicBool::default(),
+            meta_unmigrated: AtomicBool::default(),
         })
+    }
+
+    fn unmigrated(&self) -> Unmigrated {
+        Unmigrated {
+            primary: self.primary_unmigrated.load(Ordering::Relaxed),
+            meta: self.meta_unmigrated.load(Ordering::Relaxed),
+        }
     }
 
     async fn report(&self) -> Report {
@@ -131,7 +159,10 @@ impl Stores {
     ) -> anyhow::Result<T> {
         match reading.await {
             Ok(read) => Ok(read),
-            Err(error) => Err(self.named.primary.failed(&cause(&self.primary, error).await)),
+            Err(error) => {
+                self.primary_unmigrated.fetch_or(lacks_tables(&error), Ordering::Relaxed);
+                Err(self.named.primary.failed(&cause(&self.primary, error).await))
+            }
         }
     }
 
@@ -142,7 +173,10 @@ impl Stores {
     ) -> anyhow::Result<T> {
         match reading.await {
             Ok(read) => Ok(read),
-            Err(error) => Err(self.named.meta.failed(&cause(&self.meta, error).await)),
+            Err(error) => {
+                self.meta_unmigrated.fetch_or(lacks_tables(&error), Ordering::Relaxed);
+                Err(self.named.meta.failed(&cause(&self.meta, error).await))
+            }
         }
     }
 
@@ -151,6 +185,12 @@ impl Stores {
         // No table of ours: nothing that the checked macros could hold it against.
         self.of_primary(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.primary)).await
     }
+}
+
+/// Whether a table or a column is missing.
+fn lacks_tables(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["42P01", "42703"].contains(&&*code))
 }
 
 /// A pool tries until its time is up, and says only that: one more attempt tells why.

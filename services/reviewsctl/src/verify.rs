@@ -80,8 +80,8 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<boo
     }
     if verified.behind > 0 {
         say::result(format_args!(
-            "behind      {} of the log were not in it yet, and what they add was not compared: `reviewsctl status` shows \
-             whether it comes on",
+            "behind      {} were not in it yet, and what they add was not compared: `reviewsctl status` shows whether it \
+             comes on",
             counted(verified.behind, "event")
         ))?;
     }
@@ -122,7 +122,8 @@ pub(crate) struct Json {
     products: u64,
     /// Products that differ.
     differences: u64,
-    /// Events of the log that the generation did not have when it began: what they add was not compared.
+    /// Events that the generation did not have when it began, those without a position among them: what they add was not
+    /// compared.
     behind: i64,
     seconds: f64,
     /// Those that differ, at most ten thousand.

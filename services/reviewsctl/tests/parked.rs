@@ -288,6 +288,22 @@ async fn an_event_is_not_given_up_for_a_generation_that_does_not_answer() {
         stderr(&output).contains("stands still only in generation 2, which does not answer"),
         "{output:?}"
     );
+    assert!(
+        stderr(&output).contains("delete the generation by `reviewsctl generations prune`"),
+        "{output:?}"
+    );
+    // One that a replay builds is not pruned.
+    let targets = vec![0; 64];
+    sqlx::query(
+        "INSERT INTO replay (generation, projection_version, source, fresh, phase, targets) VALUES (2, 1, 'log', false, 'ready', $1)",
+    )
+    .bind::<Vec<i64>>(targets)
+    .execute(&world.meta.pool)
+    .await
+    .unwrap();
+    let output = world.parked(&["discard", "6", "--yes"]).await;
+    assert!(stderr(&output).contains("delete the generation by `reviewsctl replay cancel`"), "{output:?}");
+    sqlx::query("DELETE FROM replay").execute(&world.meta.pool).await.unwrap();
     // In one more: still one product, and both are named.
     sqlx::raw_sql(
         "INSERT INTO generation (projection_version) SELECT max(projection_version) FROM generation;

@@ -98,6 +98,30 @@ async fn what_stands_still_is_shown_redriven_and_given_up() {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_the_log_is_refused_in_the_command_line_s_words() {
+    let world = World::new().await;
+    let server = world.serve().await;
+    sqlx::query("UPDATE log_identity SET epoch = gen_random_uuid()")
+        .execute(&world.primary.pool)
+        .await
+        .unwrap();
+    for path in ["products/5/rebuild", "generations/prune"] {
+        let (status, refused) = server.post(&format!("/admin/v1/{path}"), None).await;
+        assert_eq!(status, 409, "{path}: {refused}");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.starts_with("generation 1 of meta was not made from this log: part "), "{detail}");
+        assert!(detail.ends_with("; `cargo reviewsctl status` names the mend"), "{detail}");
+    }
+    assert_eq!(server.post("/admin/v1/verifications", Some(json!({}))).await.0, 202);
+    let ended = eventually("the verification ends", || async {
+        let now = server.get("/admin/v1/verifications/current").await;
+        (now["state"] != "running").then_some(now)
+    })
+    .await;
+    assert_eq!((&ended["state"], &ended["failure"]["status"]), (&json!("failed"), &json!(409)), "{ended}");
+}
+
+#[tokio::test]
 async fn dead_letters_are_shown_and_thrown_away() {
     let host = broker_host().await;
     let mut world = World::new().await;

@@ -101,7 +101,7 @@ async fn before_a_projector_ran_there_is_no_generation_to_wait_for() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        "reviewsctl: meta has not caught up within 1 s: it has no generation yet; is the projector running?\n"
+        "reviewsctl: meta has not caught up within 1 s: no generation of it answers: `reviewsctl status` says more\n"
     );
 }
 
@@ -116,7 +116,7 @@ async fn waits_until_meta_has_what_was_committed_before_the_call() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        "reviewsctl: meta has not caught up within 1 s: 2 of 2 events are missing; is the projector running?\n"
+        "reviewsctl: meta has not caught up within 1 s: 2 of 2 events are missing: `reviewsctl status` says what holds them up\n"
     );
 
     let mut command = status(&primary_url, &meta_url, &broker.url, &["--wait", "--json"]);

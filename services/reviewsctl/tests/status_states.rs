@@ -230,6 +230,15 @@ async fn dead_letters_and_open_transactions_are_told() {
     let oldest = &said["snapshots"]["meta"]["is"]["oldest"];
     assert_eq!(oldest["pid"], pid, "{said}");
     assert!(oldest["age_seconds"].as_f64().unwrap() > 0.0);
+    // Ten seconds old, it is an alarm, with the session that has to end.
+    let said = eventually("it is an old transaction", || async {
+        whole.lives().await;
+        let (_, said, _) = whole.says().await;
+        let alarms = said["alarms"].as_array().unwrap();
+        alarms.iter().find(|alarm| alarm["state"] == "long-snapshot").cloned()
+    })
+    .await;
+    assert_eq!(said["command"], format!("SELECT pg_terminate_backend({pid}) in the meta database"));
     // A role that is not shown it says so.
     let as_projector = whole.meta.url_of("reviews_projector");
     let blind = asked(&url(&whole.primary), &as_projector, &whole.host.url, "status", &[]);
@@ -251,6 +260,8 @@ async fn a_database_without_its_tables_is_named_with_the_mend() {
         support::finished(asked(&url(&bare), &url(&whole.meta), &whole.host.url, "status", &[])).await;
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.starts_with("state       primary-away: "), "{said}");
+    let first = said.lines().next().unwrap();
+    assert!(first.contains("; `cargo reviewsctl migrate`, or PRIMARY_URL names another place"), "{first}");
     assert!(
         said.contains(
             "relation \"canary\" does not exist; check PRIMARY_URL, and that `reviewsctl migrate` has run"

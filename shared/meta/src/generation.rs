@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use domain::{Epoch, PROJECTION_VERSION};
 use sqlx::{PgConnection, PgPool};
 
-/// Begins the first generation, at the start of the log `epoch`, and makes it the one that answers,
-/// unless there is one.
+/// Begins a first generation, at the start of the log `epoch`, and makes it the one that answers, unless one does or could:
+/// those that are being built, or are out of use, cannot.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -14,7 +14,7 @@ pub async fn begin_first_generation(pool: &PgPool, epoch: Epoch) -> Result<(), s
         "-- generation.begin_first
         WITH g AS (
             INSERT INTO generation (projection_version)
-            SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM generation)
+            SELECT $1 WHERE NOT EXISTS (SELECT FROM generation WHERE state = 'live') AND NOT EXISTS (SELECT FROM active_generation)
             RETURNING generation
         ),
         c AS (

@@ -45,7 +45,8 @@ pub enum ProjectError {
     },
     /// No generation may be written by this program.
     #[error(
-        "no generation of meta is of a projection version that this program writes ({PROJECTION_VERSIONS:?})"
+        "no generation of meta is kept up to date that is of a projection version which this program writes \
+         ({PROJECTION_VERSIONS:?})"
     )]
     NoGeneration,
     /// Positions are missing in the log itself, which an append never leaves.

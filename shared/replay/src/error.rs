@@ -159,6 +159,14 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
+    /// Whether it says what is in the way, instead of a statement that failed.
+    pub const fn is_foreseen(&self) -> bool {
+        !matches!(
+            self,
+            ReplayError::Primary(_) | ReplayError::Meta(_) | ReplayError::Project(ProjectError::Store(_))
+        )
+    }
+
     /// Whether a generation does not fit the log.
     pub const fn is_other_log(&self) -> bool {
         matches!(self, ReplayError::Project(ProjectError::OtherLog { .. }))

@@ -3,6 +3,7 @@
 use crate::error::{self, ReplayError};
 use crate::run::busy;
 use crate::stores::Stores;
+use crate::swap::follows_active;
 use meta::{GenerationState, Phase, PhaseResult, Replay, Wanted};
 use sqlx::Connection;
 use std::time::{Duration, Instant};
@@ -104,6 +105,8 @@ pub async fn prune(stores: &Stores, keep_previous: bool) -> Result<Vec<i32>, Rep
     if !generations.iter().any(|generation| generation.active) {
         return Err(ReplayError::NoneAnswers);
     }
+    // While the one that answers does not fit the log, another may be the one to go back to.
+    follows_active(stores).await?;
     let unended = error::meta(meta::unended_replay(&stores.meta).await)?.map(|replay| replay.generation);
     let previous = match keep_previous {
         true => error::meta(meta::previous_generation(&stores.meta).await)?,

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::stores::Stores;
 use crate::swap::follows_active;
 use crate::throttle::Throttle;
-use domain::ProductId;
+use domain::{PARTS, Position, ProductId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,8 @@ pub struct Verified {
     pub sampled: bool,
     /// What was compared.
     pub compared: Compared,
-    /// Events of the log that the generation did not have when it began: what they add nobody compared.
+    /// Events that the generation did not have when it began, those without a position among them: what they add nobody
+    /// compared.
     pub behind: i64,
     /// How long it took.
     pub took: Duration,
@@ -63,13 +64,16 @@ pub async fn verify(
     Ok(Verified { generation: active.0, sampled: sample.is_some(), compared, behind, took: began.elapsed() })
 }
 
-/// Events of the log that a generation does not have.
+/// Events that a generation does not have, those without a position among them.
 async fn behind(stores: &Stores, generation: i32) -> Result<i64, ReplayError> {
-    let checkpoints = error::meta(meta::checkpoints_of(&stores.meta, generation).await)?;
-    let heads = error::primary(primary::log_heads(&stores.primary).await)?;
+    let mut applied = vec![Position(0); usize::from(PARTS)];
+    for checkpoint in error::meta(meta::checkpoints_of(&stores.meta, generation).await)? {
+        applied[checkpoint.part.index()] = checkpoint.pos;
+    }
+    let parts = error::primary(primary::log_status(&stores.primary, &applied).await)?;
     let lacking =
-        |c: &meta::Checkpoint| heads.get(c.part.index()).map_or(0, |head| (head.0 - c.pos.0).max(0));
-    Ok(checkpoints.iter().map(lacking).sum())
+        |part: &primary::PartStatus| (part.head.0 - applied[part.part.index()].0).max(0) + part.unsequenced;
+    Ok(parts.iter().map(lacking).sum())
 }
 
 /// Whether so many products, one by one, are compared sooner than all in groups.

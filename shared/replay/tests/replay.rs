@@ -232,6 +232,9 @@ async fn what_differs_is_named_with_both_values_repaired_and_not_swapped_in() {
     world.write(10).await;
     let verified = verify(&world.stores, None, None, &Arc::default()).await.unwrap();
     assert_eq!((verified.compared.differing, verified.behind), (0, 17), "10 reviews and 7 votes");
+    testkit::post(&world.primary.pool_of("reviews_write"), product(3), &testkit::new_review(4)).await;
+    let verified = verify(&world.stores, None, None, &Arc::default()).await.unwrap();
+    assert_eq!((verified.compared.differing, verified.behind), (0, 18), "and one without a position");
 
     // Where log and reviews say different things, nothing is swapped in.
     sqlx::query("UPDATE reviews SET rating = 6 - rating WHERE rating <> 3 AND product_id = 7")
@@ -440,6 +443,9 @@ async fn rolled_back_is_from_a_damaged_generation_and_never_to_one() {
     world.caught_up().await;
     projector.stop().await;
     let back = || rollback(&world.stores);
+    let damage = "UPDATE checkpoint SET event_id = gen_random_uuid() WHERE generation = 2 AND part = 3";
+    let refused = with_checkpoint(&world, damage, prune(&world.stores, false)).await.unwrap_err();
+    assert!(refused.is_other_log(), "the other one is the way back: {refused}");
     let refused = with_checkpoint(
         &world,
         "UPDATE checkpoint SET event_id = gen_random_uuid() WHERE generation = 1 AND part = 3",

@@ -63,6 +63,9 @@ async fn parking(product_id: ProductId, active: i32, named: &Named) -> anyhow::R
         // Its event may be good, and only later than that generation's version of the fold.
         Some(_) => {
             let generations: BTreeSet<i32> = all.iter().map(|parked| parked.generation).collect();
+            let unended =
+                meta::unended_replay(&named.stores.meta).await.map_err(|e| named.meta_failed(&e))?;
+            let built = unended.is_some_and(|replay| generations.contains(&replay.generation));
             let numbers: Vec<String> = generations.iter().map(ToString::to_string).collect();
             let (which, what) = match numbers.as_slice() {
                 [one] => (format!("generation {one}, which does not answer"), "the generation"),
@@ -70,9 +73,13 @@ async fn parking(product_id: ProductId, active: i32, named: &Named) -> anyhow::R
                     (format!("generations {}, which do not answer", many.join(", ")), "those generations")
                 }
             };
+            let mend = match (built, numbers.len()) {
+                (true, 1) => "`reviewsctl replay cancel`",
+                (true, _) => "`reviewsctl replay cancel` and `reviewsctl generations prune`",
+                (false, _) => "`reviewsctl generations prune`",
+            };
             Fault::Conflict(format!(
-                "product {product_id} stands still only in {which}: its event is not given up for that; delete {what} by \
-                 `reviewsctl generations prune`"
+                "product {product_id} stands still only in {which}: its event is not given up for that; delete {what} by {mend}"
             ))
         }
     })

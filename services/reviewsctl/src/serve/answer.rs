@@ -26,13 +26,11 @@ pub(crate) fn problem(error: &anyhow::Error) -> Problem {
         tracing::warn!(cause = line, "a store is away");
         return Problem::away(line);
     }
-    match error.downcast_ref::<ReplayError>() {
-        Some(ReplayError::Primary(_) | ReplayError::Meta(_) | ReplayError::Project(_)) | None => {
-            tracing::error!(cause = line, "a command failed");
-            Problem::internal()
-        }
-        Some(_) => Problem::conflict(line),
+    if error.downcast_ref::<ReplayError>().is_some_and(ReplayError::is_foreseen) {
+        return Problem::conflict(line);
     }
+    tracing::error!(cause = line, "a command failed");
+    Problem::internal()
 }
 
 /// The same, as the end of a request.

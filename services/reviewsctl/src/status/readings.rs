@@ -3,7 +3,7 @@
 use super::origin::{self, Origin};
 use super::snapshot::{self, Snapshot};
 use super::state::Seen;
-use super::{CONNECTION_NAME, Stores, applied};
+use super::{CONNECTION_NAME, Stores, Unmigrated, applied};
 use broker::QueueDepth;
 use contract::DEAD_LETTER_QUEUE;
 use domain::{PARTS, Position};
@@ -37,6 +37,8 @@ pub(super) struct Readings {
     pub(super) writers: Reading<WriteLatency>,
     pub(super) snapshot_of_primary: Reading<(bool, Option<Snapshot>)>,
     pub(super) queues: Reading<Vec<QueueDepth>>,
+    /// Stores that answer, but lack their tables.
+    pub(super) unmigrated: Unmigrated,
     /// Whether meta came on while it was watched; it is not, when there is no need.
     pub(super) moves: bool,
 }
@@ -73,6 +75,7 @@ impl Readings {
             writers,
             snapshot_of_primary,
             queues,
+            unmigrated: stores.unmigrated(),
             moves: false,
         }
     }
@@ -88,7 +91,6 @@ impl Readings {
             let events = log.iter().map(|p| events_behind(p, positions[p.part.index()])).sum();
             (events, log.iter().filter_map(|p| p.oldest_age).max())
         };
-        let snapshots = [&self.snapshot_of_primary, &self.snapshot_of_meta];
         Seen {
             primary: self.log.is_ok() && self.canary_in_primary.is_ok() && self.writers.is_ok(),
             meta: self.projection.is_ok() && self.canary_in_meta.is_ok(),
@@ -103,13 +105,16 @@ impl Readings {
             invalid: self.invalid.as_ref().map_or(0, Vec::len),
             parked: generation.map_or(0, |p| p.parked.len()),
             dead_letters: self.queues.as_ref().map_or(0, dead),
-            snapshot: snapshots
-                .into_iter()
-                .flatten()
-                .filter_map(|(_, s)| s.as_ref())
-                .map(Snapshot::age)
-                .max(),
+            snapshot: self.oldest_snapshot().map(|(_, snapshot)| snapshot.age()),
         }
+    }
+
+    /// The oldest transaction that has a snapshot, and in which database.
+    pub(super) fn oldest_snapshot(&self) -> Option<(&'static str, &Snapshot)> {
+        let both = [("primary", &self.snapshot_of_primary), ("meta", &self.snapshot_of_meta)];
+        let read =
+            both.into_iter().filter_map(|(name, reading)| Some((name, reading.as_ref().ok()?.1.as_ref()?)));
+        read.max_by_key(|(_, snapshot)| snapshot.age())
     }
 }
 

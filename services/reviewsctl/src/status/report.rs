@@ -38,7 +38,7 @@ pub(crate) struct Report {
 pub(super) struct Alarm {
     pub(super) state: State,
     pub(super) meaning: &'static str,
-    pub(super) command: Option<&'static str>,
+    pub(super) command: Option<String>,
     /// Of a store that is away, where it was looked for; null otherwise.
     pub(super) place: Option<Place>,
 }
@@ -155,6 +155,9 @@ pub(super) struct Snapshots {
     pub(super) sees_all: bool,
 }
 
+/// What mends a database that lacks its tables.
+const MIGRATE: &str = "cargo reviewsctl migrate";
+
 impl Report {
     pub(super) fn new(readings: &Readings, named: &Named) -> Self {
         let seen = readings.seen();
@@ -165,8 +168,16 @@ impl Report {
                 State::BrokerAway => Some(&named.broker),
                 _ => None,
             };
-            let (meaning, command) = (state.meaning(), state.command());
-            Alarm { state, meaning, command, place: store.map(Store::place) }
+            let command = match state {
+                State::PrimaryAway if readings.unmigrated.primary => Some(MIGRATE.to_owned()),
+                State::MetaAway if readings.unmigrated.meta => Some(MIGRATE.to_owned()),
+                // The session is known.
+                State::LongSnapshot => readings.oldest_snapshot().map(|(database, snapshot)| {
+                    format!("SELECT pg_terminate_backend({}) in the {database} database", snapshot.pid())
+                }),
+                state => state.command().map(str::to_owned),
+            };
+            Alarm { state, meaning: state.meaning(), command, place: store.map(Store::place) }
         };
         let lag = match (&readings.log, &readings.projection) {
             (Ok(parts), Ok(Some(projection))) => Ok(lag(parts, projection)),
@@ -216,6 +227,11 @@ impl Report {
     /// Whether every store answered.
     pub(super) const fn is_whole(&self) -> bool {
         self.log.away().is_none() && self.projection.away().is_none() && self.queues.away().is_none()
+    }
+
+    /// Whether nobody brings meta on, as far as that could be watched.
+    pub(super) fn projector_stands(&self) -> bool {
+        self.alarms.iter().any(|alarm| alarm.state == State::ProjectorDead)
     }
 
     /// Whether nobody has to do anything.

@@ -14,6 +14,10 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
+    pub(super) const fn pid(&self) -> i32 {
+        self.pid
+    }
+
     pub(super) fn age(&self) -> Duration {
         Duration::try_from_secs_f64(self.age_seconds).unwrap_or_default()
     }

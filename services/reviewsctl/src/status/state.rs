@@ -129,7 +129,7 @@ impl State {
             State::NoGeneration => Some("cargo stack start projector"),
             State::OtherLog => Some("cargo reviewsctl replay --fresh"),
             State::DamagedGeneration => Some("cargo reviewsctl rollback"),
-            State::LogBroken => Some("pg_restore --clean --dbname PRIMARY_URL BACKUP"),
+            State::LogBroken => Some("pg_restore --clean --if-exists --no-owner --dbname PRIMARY_URL BACKUP"),
             State::RelayDead => Some("cargo stack restart write"),
             State::ProjectorDead => Some("cargo stack restart projector"),
             State::BrokerAway => Some("cargo stack start rabbitmq"),

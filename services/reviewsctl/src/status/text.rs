@@ -1,7 +1,7 @@
 //! The status, as text.
 
 use super::report::{
-    Canary, Invalid, LagPart, Log, OriginFound, Parked, Projection, Queue, Report, Snapshots, Writers,
+    Alarm, Canary, Invalid, LagPart, Log, OriginFound, Parked, Projection, Queue, Report, Snapshots, Writers,
 };
 use super::state::State;
 use crate::generations::surplus_line;
@@ -110,19 +110,20 @@ impl Report {
     fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = self.alarm_lines();
         if lines.is_empty() {
-            lines.push(said(self.state, None));
+            lines.push(said(self.state, self.state.command(), None));
         }
         write!(f, "{:<12}{}", "state", lines.join(&format!("\n{:<12}", "")))
     }
 
     /// A line for each alarm, the worst first.
     pub(super) fn alarm_lines(&self) -> Vec<String> {
-        self.alarms.iter().map(|alarm| said(alarm.state, alarm.place.as_ref())).collect()
+        let line = |alarm: &Alarm| said(alarm.state, alarm.command.as_deref(), alarm.place.as_ref());
+        self.alarms.iter().map(line).collect()
     }
 }
 
-fn said(state: State, place: Option<&Place>) -> String {
-    let command = state.command().map(|command| format!("; `{command}`")).unwrap_or_default();
+fn said(state: State, command: Option<&str>, place: Option<&Place>) -> String {
+    let command = command.map(|command| format!("; `{command}`")).unwrap_or_default();
     let place = place.map(|Place { setting, address }| {
         format!(", or {setting} names another place than it should ({address})")
     });

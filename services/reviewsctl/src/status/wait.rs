@@ -59,7 +59,11 @@ impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Events { done, all } => {
-                write!(f, "{} of {all} events are missing; is the projector running?", all - done)
+                write!(
+                    f,
+                    "{} of {all} events are missing: `reviewsctl status` says what holds them up",
+                    all - done
+                )
             }
             Self::Unknown(why) => f.write_str(why),
         }
@@ -78,7 +82,7 @@ impl Target {
     fn left(&mut self, progress: &Progress) -> Left {
         self.positions.resize(progress.parts.len(), None);
         let Some(applied) = &progress.applied else {
-            return Left::Unknown("it has no generation yet; is the projector running?".to_owned());
+            return Left::Unknown("no generation of it answers: `reviewsctl status` says more".to_owned());
         };
         let (mut done, mut all, mut unsequenced) = (0, 0, 0);
         for ((part, applied), target) in progress.parts.iter().zip(applied).zip(&mut self.positions) {
@@ -140,6 +144,6 @@ mod tests {
     fn without_a_generation_nothing_is_known() {
         let mut target = Target { began: Utc::now(), positions: Vec::new() };
         let left = target.left(&Progress { applied: None, ..progress(1, 0, None, 0) });
-        assert_eq!(left.to_string(), "it has no generation yet; is the projector running?");
+        assert_eq!(left.to_string(), "no generation of it answers: `reviewsctl status` says more");
     }
 }

@@ -165,4 +165,10 @@ async fn one_answers_again_when_none_does_the_one_that_did_last() {
     assert_eq!(again().await.unwrap(), Some(1), "the one before it");
     stores.execute("DELETE FROM active_generation; UPDATE generation SET state = 'building'").await;
     assert_eq!(again().await.unwrap(), None, "there is none");
+    meta::begin_first_generation(&stores.projection, stores.epoch().await).await.unwrap();
+    let active = meta::active_generation(&stores.projection).await.unwrap();
+    assert_eq!(active.map(|(generation, _)| generation), Some(3), "one is begun, as on the first day");
+    stores.write(20).await;
+    while stores.pull().await.unwrap() > 0 {}
+    stores.assert_meta_is_the_fold().await;
 }

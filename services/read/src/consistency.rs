@@ -64,7 +64,11 @@ impl Tokens {
             return Ok(needs);
         }
         let named: Vec<ProductId> = tokens.iter().map(|token| token.product_id).collect();
-        let known = match retry_lost(|| primary::products_reached(&read.primary, &named)).await {
+        let known = match retry_lost(|| {
+            read.primary.on(async |primary| primary::products_reached(primary, &named).await)
+        })
+        .await
+        {
             Ok(known) => Some(known),
             // Tokens cannot be checked. Meta may have what they name all the same.
             Err(error) if fault(&error) == Fault::Away => None,

@@ -48,7 +48,10 @@ pub(crate) async fn of_path(
         total: false,
     };
     let answers = metas(&read, &[product_id], &tokens, &needs).await?;
-    let listed = retry_lost(|| primary::list_reviews(&read.primary, product_id, &top)).await?;
+    let listed = retry_lost(|| {
+        read.primary.on(async |primary| primary::list_reviews(primary, product_id, &top).await)
+    })
+    .await?;
     let parked = answers.iter().any(|answer| answer.parked);
     let meta = answers.into_iter().next().map(|answer| answer.meta).unwrap_or_default();
     let page = ProductPage { product_id, name: name.as_deref(), meta: &meta, reviews: &listed.reviews };

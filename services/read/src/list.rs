@@ -83,7 +83,7 @@ async fn answer(
     let wanted = ListQuery { sort, start, count, ratings, total };
     let load = async || {
         let listed = retry_lost(|| {
-            read.lists.on(async |primary| primary::list_reviews(primary, product_id, &wanted).await)
+            read.primary.on(async |primary| primary::list_reviews(primary, product_id, &wanted).await)
         })
         .await?;
         let reviews = &listed.reviews;

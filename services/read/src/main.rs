@@ -43,17 +43,17 @@ async fn read(settings: Settings) -> anyhow::Result<()> {
     let cache = Arc::new(Cache::new(config.cache));
     let (listening, listener) = reader(config.broker, "read: changes", cache.clone(), shutdown.clone());
     let state = Arc::new(router::Read {
-        metas: Arc::new(Lanes::of(config.meta.clone())),
-        lists: Lanes::of(config.primary.clone()),
-        primary: config.primary,
-        meta: config.meta,
+        primary: Arc::new(Lanes::of(config.primary.clone())),
+        meta: Arc::new(Lanes::of(config.meta.clone())),
         cache: cache.clone(),
         listener,
         patience: Patience::default(),
         cursor_key: OnceCell::new(),
         family2: config.family2,
     });
-    let (primary, meta) = (state.primary.clone(), state.meta.clone());
+    for lanes in [state.primary.clone(), state.meta.clone()] {
+        tokio::spawn(async move { lanes.open().await });
+    }
     let stores = state.clone();
     let ready = move || {
         let stores = stores.clone();
@@ -62,13 +62,10 @@ async fn read(settings: Settings) -> anyhow::Result<()> {
     let routes = with_limit(router::routes(), config.requests_max).merge(health_routes(ready));
     let app = with_manners(routes, config.cors).with_state(state);
 
-    for pool in [primary.clone(), meta.clone()] {
-        tokio::spawn(postgres::open_connections(pool));
-    }
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(config.listen, app, shutdown.clone()));
     tasks.spawn(listening.map(Ok));
-    tasks.spawn(version::watch(meta.clone(), shutdown.clone()).map(Ok));
-    tasks.spawn(watch::watch(primary, meta, cache, shutdown.clone()).map(Ok));
+    tasks.spawn(version::watch(config.meta.clone(), shutdown.clone()).map(Ok));
+    tasks.spawn(watch::watch(config.primary, config.meta, cache, shutdown.clone()).map(Ok));
     together(tasks, &shutdown).await
 }

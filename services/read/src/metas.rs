@@ -9,7 +9,6 @@ use futures_util::future::join_all;
 use meta::MetaAnswer;
 use postgres::{Lanes, retry_lost};
 use service::HttpProblem;
-use sqlx::PgPool;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -29,7 +28,7 @@ pub(crate) async fn metas(
     needs: &Needs,
 ) -> Result<Vec<MetaAnswer>, HttpProblem> {
     let all_needed = products.iter().all(|product_id| needs.of(*product_id) > Version(0));
-    let mut answers = match look(&read.metas, &read.meta, products).await {
+    let mut answers = match look(&read.meta, products).await {
         // Meta is away, and the primary can answer for all.
         Err(_) if all_needed => return products_from_primary(read, products).await,
         answers => answers?,
@@ -41,7 +40,7 @@ pub(crate) async fn metas(
         && read.patience.wait(tokens.wait, reached(read, awaited)).await.is_some()
     {
         // Should meta have gone away since, the primary answers for what is late.
-        answers = look(&read.metas, &read.meta, products).await.unwrap_or(answers);
+        answers = look(&read.meta, products).await.unwrap_or(answers);
     }
     let late: Vec<ProductId> = behind(products, &answers, needs).map(|(product_id, _)| product_id).collect();
     for product_id in late {
@@ -63,7 +62,9 @@ async fn products_from_primary(read: &Read, products: &[ProductId]) -> Result<Ve
 }
 
 async fn from_primary(read: &Read, product_id: ProductId) -> Result<ProductMeta, HttpProblem> {
-    let meta = retry_lost(|| primary::product_meta(&read.primary, product_id)).await?;
+    let meta =
+        retry_lost(|| read.primary.on(async |primary| primary::product_meta(primary, product_id).await))
+            .await?;
     tracing::debug!(product.id = %product_id, "meta was added up from the primary");
     Ok(meta)
 }
@@ -78,13 +79,13 @@ fn behind<'a>(
     pairs.filter(|(product_id, answer)| answer.meta.version < needs.of(*product_id))
 }
 
-async fn look(lanes: &Lanes, meta: &PgPool, products: &[ProductId]) -> Result<Vec<MetaAnswer>, HttpProblem> {
+async fn look(meta: &Lanes, products: &[ProductId]) -> Result<Vec<MetaAnswer>, HttpProblem> {
     let answers = match products {
         [one] => {
-            let look = || lanes.on(async |meta| meta::product_answer(meta, *one).await);
-            retry_lost(look).await?.map(|answer| vec![answer])
+            let answer = retry_lost(|| meta.on(async |meta| meta::product_answer(meta, *one).await)).await?;
+            answer.map(|answer| vec![answer])
         }
-        many => retry_lost(|| meta::product_answers(meta, many)).await?,
+        many => retry_lost(|| meta.on(async |meta| meta::product_answers(meta, many).await)).await?,
     };
     answers.ok_or_else(|| {
         tracing::warn!(
@@ -96,7 +97,7 @@ async fn look(lanes: &Lanes, meta: &PgPool, products: &[ProductId]) -> Result<Ve
 
 /// Waits until meta has these versions, or those of them that it will have.
 fn reached(read: &Read, awaited: Vec<(ProductId, Version)>) -> impl Future<Output = ()> + Send + 'static {
-    let (lanes, meta, listener) = (read.metas.clone(), read.meta.clone(), read.listener.clone());
+    let (meta, listener) = (read.meta.clone(), read.listener.clone());
     async move {
         let products: Vec<ProductId> = awaited.iter().map(|(product_id, _)| *product_id).collect();
         loop {
@@ -106,7 +107,7 @@ fn reached(read: &Read, awaited: Vec<(ProductId, Version)>) -> impl Future<Outpu
                 _ = told => {}
                 () = sleep(LOOK_AGAIN_INTERVAL) => {}
             }
-            let there = match look(&lanes, &meta, &products).await {
+            let there = match look(&meta, &products).await {
                 Ok(answers) => {
                     let mut all = answers.iter().zip(&awaited);
                     all.all(|(answer, (_, version))| answer.parked || answer.meta.version >= *version)

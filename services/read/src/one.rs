@@ -29,7 +29,8 @@ pub(crate) async fn of_id(
 ) -> Result<Response, HttpProblem> {
     let review_id = review_id(&id)?;
     let tokens = Tokens::read(&headers)?;
-    let found = retry_lost(|| primary::one_review(&read.primary, review_id)).await?;
+    let found =
+        retry_lost(|| read.primary.on(async |primary| primary::one_review(primary, review_id).await)).await?;
     let found = found.ok_or_else(|| Problem::not_found(format!("there is no review {review_id}")))?;
     let needs = tokens.needs(&read, &[found.product_id]).await?;
     let body = review_body(read.family2, found.product_id, &found.review)?;

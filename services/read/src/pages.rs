@@ -134,7 +134,7 @@ pub(crate) async fn next_link(
 /// The key of all cursors, asked of the primary once.
 async fn key(read: &Read) -> Result<&CursorKey, HttpProblem> {
     let ask = || async {
-        let key = retry_lost(|| primary::cursor_key(&read.primary)).await?;
+        let key = retry_lost(|| read.primary.on(async |primary| primary::cursor_key(primary).await)).await?;
         let key: [u8; 32] = key.try_into().map_err(|_| {
             tracing::error!("the key of cursors is not 32 bytes long");
             HttpProblem(Problem::internal())

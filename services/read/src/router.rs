@@ -8,21 +8,17 @@ use axum::routing::get;
 use changes::{Listener, Patience};
 use contract::{CursorKey, Family};
 use domain::ProductId;
-use postgres::Lanes;
+use postgres::{Lanes, retry_lost};
 use primary::{ListQuery, Sort, Start};
 use service::{public_routes, with_representations};
-use sqlx::PgPool;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 /// What handlers work with. Shared: a request's way through the layers copies it several times.
 #[derive(Debug)]
 pub(crate) struct Read {
-    pub(crate) primary: PgPool,
-    pub(crate) meta: PgPool,
-    /// Connections for single metas, and for lists.
-    pub(crate) metas: Arc<Lanes>,
-    pub(crate) lists: Lanes,
+    pub(crate) primary: Arc<Lanes>,
+    pub(crate) meta: Arc<Lanes>,
     pub(crate) cache: Arc<Cache>,
     /// Hears of what moves in meta.
     pub(crate) listener: Listener,
@@ -45,8 +41,10 @@ impl Read {
             ratings: Vec::new(),
             total: false,
         };
-        let list = primary::list_reviews(&self.primary, product, &nothing);
-        let meta = ::meta::product_answer(&self.meta, product);
+        let list = retry_lost(|| {
+            self.primary.on(async |primary| primary::list_reviews(primary, product, &nothing).await)
+        });
+        let meta = retry_lost(|| self.meta.on(async |meta| ::meta::product_answer(meta, product).await));
         list.await.is_ok() && matches!(meta.await, Ok(Some(_)))
     }
 }

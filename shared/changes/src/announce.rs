@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 /// Changes that wait to be announced at most; more are not announced, as a lost notice does no harm.
@@ -21,7 +21,7 @@ const WAITING_CHANGES_MAX: usize = 20_000;
 const NOTICE_CHANGES_MAX: usize = 500;
 
 /// Shortest time between two notices: the first after a rest goes at once, and what comes meanwhile goes together.
-const NOTICE_INTERVAL: Duration = Duration::from_millis(10);
+const NOTICE_INTERVAL: Duration = Duration::from_millis(8);
 /// How often an announcer that has nothing to say shows that it is there.
 const SIGN_OF_LIFE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -153,11 +153,12 @@ impl Sending<'_> {
             match timeout(SIGN_OF_LIFE_INTERVAL, changes.recv_many(&mut together, NOTICE_CHANGES_MAX)).await {
                 Ok(0) => break,
                 Ok(_) => {
+                    let next = tokio::time::Instant::now() + NOTICE_INTERVAL;
                     let awaited = together.iter().any(|change| change.awaited);
                     for notice in notices(&mut together) {
                         self.notify(notice, awaited).await?;
                     }
-                    sleep(NOTICE_INTERVAL).await;
+                    sleep_until(next).await;
                 }
                 Err(_) => self.notify(sign_of_life(self.store), true).await?,
             }

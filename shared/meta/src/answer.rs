@@ -79,7 +79,7 @@ pub async fn product_answer(
 /// # Errors
 /// When the database cannot be reached.
 pub async fn product_answers(
-    pool: &PgPool,
+    store: impl PgExecutor<'_>,
     products: &[ProductId],
 ) -> Result<Option<Vec<MetaAnswer>>, sqlx::Error> {
     let ids: Vec<i64> = products.iter().map(|id| id.get()).collect();
@@ -96,7 +96,7 @@ pub async fn product_answers(
         ORDER BY wanted.n"#,
         &ids,
     )
-    .fetch_all(pool)
+    .fetch_all(store)
     .await?;
     let complete = rows.len() == products.len();
     Ok(complete.then(|| rows.into_iter().map(MetaAnswer::from).collect()))

@@ -14,9 +14,13 @@ const KEPT_MAX: Duration = Duration::from_secs(60);
 /// Connections of a pool for statements that are many and short. A pool takes each back in a task of its own, and looks at it
 /// before it gives it out: a third of what such a statement costs whoever sends it. Here whoever has ended leaves it to whoever
 /// comes next. One that failed or was cut off goes back to the pool, as does one that was kept for long.
+///
+/// They are kept from the pool also while nothing comes: whoever asks the pool finds one connection, so what comes often
+/// must come here.
 #[derive(Debug)]
 pub struct Lanes {
     pool: PgPool,
+    lanes: u32,
     turns: Semaphore,
     idle: Mutex<Vec<Kept>>,
 }
@@ -32,7 +36,7 @@ impl Lanes {
     /// At most as many as the pool has, but one, which stays for whoever asks the pool.
     pub fn of(pool: PgPool) -> Self {
         let lanes = pool.options().get_max_connections().saturating_sub(1).max(1);
-        Lanes { pool, turns: Semaphore::new(lanes as usize), idle: Mutex::default() }
+        Lanes { pool, lanes, turns: Semaphore::new(lanes as usize), idle: Mutex::default() }
     }
 
     /// Does something with a connection.
@@ -48,9 +52,28 @@ impl Lanes {
         let mut kept = self.take().await?;
         // Failed or cut off, it goes back to its pool, which finds out whether it is good.
         let done = work(&mut kept.connection).await?;
+        self.keep(kept);
+        Ok(done)
+    }
+
+    /// Opens the connections that are handed on, one after another, so that the first burst of a service that has just started
+    /// finds them: opened all at once, each of them would be late. One lane stays free for whoever comes meanwhile. Ends when one
+    /// cannot be opened; whoever needs one says why.
+    pub async fn open(&self) {
+        let mut opened = Vec::new();
+        for _ in 1..self.lanes {
+            let Ok(turn) = self.turns.acquire().await else { return };
+            match self.take().await {
+                Ok(kept) => opened.push((turn, kept)),
+                Err(_) => break,
+            }
+        }
+        opened.into_iter().for_each(|(_turn, kept)| self.keep(kept));
+    }
+
+    fn keep(&self, mut kept: Kept) {
         kept.used = Instant::now();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
-        Ok(done)
     }
 
     async fn take(&self) -> Result<Kept, sqlx::Error> {

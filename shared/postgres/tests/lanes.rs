@@ -66,6 +66,32 @@ async fn all_but_one_of_the_pool_are_used_at_once_and_that_one_is_the_pool_s() {
     assert_eq!(pids.len(), 3);
 }
 
+/// As in the first moments of a service: whoever opens connections ahead stands in nobody's way.
+#[tokio::test]
+async fn while_connections_are_opened_ahead_everybody_is_answered() {
+    let database = meta_database().await;
+    for _ in 0..5 {
+        let pool = pool(&database).await;
+        let lanes = Arc::new(Lanes::of(pool.clone()));
+        let opening = tokio::spawn({
+            let lanes = lanes.clone();
+            async move { lanes.open().await }
+        });
+        let asking: Vec<_> = (0..12)
+            .map(|_| {
+                let lanes = lanes.clone();
+                tokio::spawn(async move { lanes.on(pid).await })
+            })
+            .collect();
+        sqlx::query("SELECT 1").execute(&pool).await.unwrap();
+        opening.await.unwrap();
+        for one in asking {
+            one.await.unwrap().unwrap();
+        }
+        assert_eq!(pool.size(), CONNECTIONS, "all are open");
+    }
+}
+
 #[tokio::test]
 async fn what_failed_or_was_cut_off_is_not_handed_on_as_it_is() {
     let database = meta_database().await;

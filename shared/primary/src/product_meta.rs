@@ -1,7 +1,7 @@
 //! A product's meta added up from its reviews: the answer when the projection is not there in time.
 
 use domain::{CharacteristicMeta, ProductId, ProductMeta, Version};
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 /// Adds up a product's reviews, hidden ones among them and erased ones not, in one snapshot with its version: what the
@@ -9,7 +9,10 @@ use sqlx::types::Json;
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn product_meta(pool: &PgPool, product_id: ProductId) -> Result<ProductMeta, sqlx::Error> {
+pub async fn product_meta(
+    store: impl PgExecutor<'_>,
+    product_id: ProductId,
+) -> Result<ProductMeta, sqlx::Error> {
     let row = sqlx::query!(
         r#"-- reviews.meta
         WITH mine AS MATERIALIZED (
@@ -41,7 +44,7 @@ pub async fn product_meta(pool: &PgPool, product_id: ProductId) -> Result<Produc
         product_id.part().get(),
         product_id.get(),
     )
-    .fetch_one(pool)
+    .fetch_one(store)
     .await?;
     Ok(ProductMeta {
         version: Version(row.version.unwrap_or(0)),

@@ -2,7 +2,7 @@
 
 use crate::command::{Reached, reached};
 use domain::{Epoch, ProductId, Version};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use std::collections::HashMap;
 
 /// How far a product is; at version 0 when it was never heard of.
@@ -27,7 +27,7 @@ pub async fn product_reached(pool: &PgPool, product_id: ProductId) -> Result<Rea
 /// # Errors
 /// When the database cannot be reached.
 pub async fn products_reached(
-    pool: &PgPool,
+    store: impl PgExecutor<'_>,
     products: &[ProductId],
 ) -> Result<(Epoch, HashMap<ProductId, Version>), sqlx::Error> {
     let ids: Vec<i64> = products.iter().map(|id| id.get()).collect();
@@ -42,7 +42,7 @@ pub async fn products_reached(
         ) s ON true"#,
         &ids,
     )
-    .fetch_all(pool)
+    .fetch_all(store)
     .await?;
     let mut epoch = Epoch::nil();
     let mut versions = HashMap::new();

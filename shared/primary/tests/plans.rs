@@ -95,6 +95,8 @@ async fn pages_are_read_in_order_and_no_further(explained: &Explained) {
                 let page = list(pool, product(id), sort, Start::Offset(offset), count).await;
                 assert_eq!(page.reviews.len(), expected, "{name} of {id}");
             };
+            let first = format!("{name}.first");
+            let name = if offset == 0 { &first } else { name };
             assert_page(&explained.plans(name, page).await, index, offset, count);
         }
     }

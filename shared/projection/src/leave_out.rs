@@ -14,6 +14,7 @@ pub async fn leave_out(
     meta: &PgPool,
     error: &ProjectError,
 ) -> Result<Vec<i32>, ProjectError> {
+    let Some(because) = error.misfit() else { return Ok(Vec::new()) };
     let Some((active, _)) = meta::active_generation(meta).await? else { return Ok(Vec::new()) };
     let unfit = match *error {
         ProjectError::OtherLog { generation, .. } if generation != active => {
@@ -33,7 +34,7 @@ pub async fn leave_out(
         }
         _ => Vec::new(),
     };
-    let (mut left_out, because) = (Vec::new(), error.misfit().unwrap_or_default());
+    let mut left_out = Vec::new();
     for generation in unfit {
         if meta::invalidate_generation(meta, generation, &because).await? {
             left_out.push(generation);

@@ -282,13 +282,13 @@ impl Cache {
         self.entries.insert(key, Arc::new(entry));
     }
 
-    /// The answer that is kept, if it shows what tokens of the log name: then they need not be looked up in the primary.
-    pub(crate) fn shows(&self, product_id: ProductId, question: Question, tokens: &Tokens) -> Option<Answer> {
-        if tokens.are_none() || !self.is_on(question.store()) {
-            return None;
+    /// The version of a product that tokens name, if they are of the log that was seen last: an answer that shows it is as
+    /// new as they ask for, without a look at what was given out.
+    pub(crate) fn named(&self, product_id: ProductId, tokens: &Tokens) -> Option<Version> {
+        if tokens.are_none() {
+            return Some(Version(0));
         }
-        let log = self.heard().log?;
-        self.kept(product_id, question, tokens.named(log, product_id)?)
+        tokens.named(self.heard().log?, product_id)
     }
 
     /// Throws away what was read from the primary while it had another log than this.

@@ -75,11 +75,6 @@ async fn answer(
         // Whoever reads on page by page is rarely followed by another.
         Start::After(_) => None,
     };
-    if let Some(answer) = question.and_then(|question| read.cache.shows(product_id, question, &tokens)) {
-        return Ok(answer.into_response());
-    }
-    // The primary has what any token names.
-    let needs = tokens.needs(read, &[product_id]).await?;
     let wanted = ListQuery { sort, start, count, ratings, total };
     let load = async || {
         let listed = retry_lost(|| {
@@ -97,8 +92,18 @@ async fn answer(
         }
         Ok::<_, HttpProblem>(answer)
     };
+    if let Some((question, named)) = question.zip(read.cache.named(product_id, &tokens)) {
+        let answer = read.cache.answer(product_id, question, named, async || load().await).await?;
+        if answer.version >= named {
+            return Ok(answer.into_response());
+        }
+    }
+    // The primary has what any token names.
+    let needs = tokens.needs(read, &[product_id]).await?;
     let answer = match question {
-        Some(question) => read.cache.answer(product_id, question, needs.of(product_id), load).await?,
+        Some(question) => {
+            read.cache.answer(product_id, question, needs.of(product_id), async || load().await).await?
+        }
         None => load().await?,
     };
     let mut response = answer.into_response();

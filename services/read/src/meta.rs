@@ -2,7 +2,7 @@
 
 use crate::api::{Meta1, MetaOrMetas, ProductPath, ProductsQuery};
 use crate::cache::{Answer, Question, Source};
-use crate::consistency::Tokens;
+use crate::consistency::{Needs, Tokens};
 use crate::metas::{NO_GENERATION, metas};
 use crate::query::Query;
 use crate::router::Read;
@@ -66,12 +66,8 @@ async fn one(
     headers: &HeaderMap,
 ) -> Result<Response, HttpProblem> {
     let (tokens, question) = (Tokens::read(headers)?, Question::Meta(family));
-    if let Some(answer) = read.cache.shows(product_id, question, &tokens) {
-        return Ok(answer.into_response());
-    }
-    let needs = tokens.needs(read, &[product_id]).await?;
-    let load = async || {
-        let found = metas(read, &[product_id], &tokens, &needs).await?;
+    let load = async |needs: &Needs| {
+        let found = metas(read, &[product_id], &tokens, needs).await?;
         let MetaAnswer { generation, meta, parked } =
             found.into_iter().next().ok_or_else(Problem::internal)?;
         // The primary stands in for meta only for who brings a token.
@@ -81,7 +77,18 @@ async fn one(
         answer.warning = parked.then_some(PARKED);
         Ok::<_, HttpProblem>(answer)
     };
-    let answer = read.cache.answer(product_id, question, needs.of(product_id), load).await?;
+    if let Some(named) = read.cache.named(product_id, &tokens) {
+        let as_it_is = async || load(&Needs::default()).await;
+        match read.cache.answer(product_id, question, named, as_it_is).await {
+            Ok(answer) if answer.version >= named => return Ok(answer.into_response()),
+            Err(error) if tokens.are_none() => return Err(error),
+            // Meta is behind or away: the primary may have what is named.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    let needs = tokens.needs(read, &[product_id]).await?;
+    let answer =
+        read.cache.answer(product_id, question, needs.of(product_id), async || load(&needs).await).await?;
     let mut response = answer.into_response();
     needs.warn(&mut response);
     Ok(response)

@@ -5,7 +5,7 @@ use crate::consume::Inbox;
 use crate::metrics::Metrics;
 use broker::Delivery;
 use changes::Announcer;
-use contract::{Store, read_batch};
+use contract::{QUEUE_COUNT, Store, read_batch};
 use meta::VersionWatch;
 use postgres::{Fault, fault, in_time};
 use primary::HeadsAtBeat;
@@ -20,6 +20,10 @@ use tokio::time::{Instant, sleep};
 
 /// Events of messages that are folded in one transaction, at most; the last message may pass it.
 const BATCH_EVENTS_MAX: usize = 5_000;
+/// The pause after a batch, in times of what the batch took, and at most: where it took long since the machine is busy,
+/// fewer and larger ones leave more of it for what it is busy with.
+const PAUSE_TO_BATCH: u32 = 3;
+const BATCH_PAUSE_MAX: Duration = Duration::from_millis(50);
 /// How often the log's heads are looked at: while the broker is away every event waits for this, with
 /// it only those that it lost.
 const PULL_TICK_AWAY: Duration = Duration::from_millis(100);
@@ -88,11 +92,17 @@ impl Projector {
                 () = shutdown.stopped() => break,
             };
             if let Some(first) = delivery {
+                let begun = Instant::now();
                 let (batch, deliveries) = collect(first, &mut inbox).await;
                 if self.fold(&batch, &shutdown).await.is_none() {
                     break;
                 }
                 acknowledge(&deliveries).await;
+                // Of more messages than a relay sends at a time, more are waiting.
+                if deliveries.len() <= usize::from(QUEUE_COUNT) {
+                    let pause = (begun.elapsed() * PAUSE_TO_BATCH).min(BATCH_PAUSE_MAX);
+                    let _ = shutdown.unless_stopped(sleep(pause)).await;
+                }
             }
             if looked.elapsed() >= tick {
                 let more = self.pull(connected, &shutdown).await;

@@ -15,7 +15,7 @@ const BUSY_TICK_MIN: Duration = Duration::from_millis(10);
 const BUSY_TICK_MAX: Duration = Duration::from_millis(50);
 /// The pause in times of what the round took: where rounds take long since the machine is busy, fewer and larger ones
 /// leave more of it for what it is busy with.
-const PAUSE_TO_ROUND: u32 = 2;
+const PAUSE_TO_ROUND: u32 = 4;
 /// Longest pause when this process wrote nothing: what other write services commit waits this long.
 const IDLE_TICK: Duration = Duration::from_millis(100);
 /// How often the canary beats, however little there is to do.

@@ -43,8 +43,8 @@ impl Launch {
         crate::place::short_hash(text.as_bytes())
     }
 
-    /// Starts the process in a process group of its own, its output appended to `log`.
-    pub(crate) fn spawn(&self, log: &Path) -> Result<(Child, Identity)> {
+    /// Starts the process in a process group of its own, its output appended to `log`, and `nice` steps behind us.
+    pub(crate) fn spawn(&self, log: &Path, nice: i32) -> Result<(Child, Identity)> {
         for (path, text, mode) in &self.files {
             crate::place::write_file(path, text.as_bytes(), *mode, self.run_as.as_ref())?;
         }
@@ -68,11 +68,23 @@ impl Launch {
         if let Some(user) = &self.run_as {
             command.uid(user.uid).gid(user.gid);
         }
-        let child = command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
+        let child = spawn_behind(&mut command, nice)
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
         let pid = child.id();
         let started = Stat::of(pid).map(|stat| stat.started).unwrap_or_default();
         Ok((child, Identity { pid, started }))
     }
+}
+
+/// Spawns from a thread that steps back itself: a process is as nice as the thread that it comes from, from its first
+/// instruction on, and who has stepped back may not come forward again.
+fn spawn_behind(command: &mut Command, nice: i32) -> std::io::Result<Child> {
+    let spawn = || {
+        rustix::process::nice(nice)?;
+        command.spawn()
+    };
+    std::thread::scope(|scope| scope.spawn(spawn).join())
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// A process that was started once, and whether it is still that one.
@@ -279,6 +291,18 @@ mod tests {
         assert!(Identity { pid: me, started }.alive());
         assert!(!Identity { pid: me, started: started + 1 }.alive());
         assert!(Identity { pid: me, started: started + 1 }.orphans().is_empty());
+    }
+
+    #[test]
+    fn a_process_is_as_nice_as_told_and_we_stay_as_we_were() {
+        let nice_of = |pid| rustix::process::getpriority_process(pid).unwrap();
+        let ours = nice_of(None);
+        let mut child = spawn_behind(Command::new("sleep").arg("100"), 3).unwrap();
+        let pid = child.id().try_into().ok().and_then(Pid::from_raw);
+        assert_eq!(nice_of(pid), ours + 3);
+        assert_eq!(nice_of(None), ours);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

@@ -52,6 +52,14 @@ impl Role {
         }
     }
 
+    /// How many steps it stands behind, as `nice` counts, while all cores are busy: what a page waits for goes first.
+    pub(crate) const fn nice(self) -> i32 {
+        match self {
+            Self::Read(_) | Self::Nginx => 0,
+            _ => 10,
+        }
+    }
+
     /// How long it may take until it is ready; recovery after a crash included.
     pub(crate) fn start_limit(self) -> Duration {
         Duration::from_secs(match self {

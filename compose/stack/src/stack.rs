@@ -194,7 +194,9 @@ impl Stack {
         let launch = self.launch(role)?;
         let begins = fs::metadata(self.log(&name)).map(|log| log.len()).unwrap_or_default();
         let log = self.log(&name);
-        let (child, identity) = launch.spawn(&log)?;
+        // Servers that serve tests have nobody to give way to.
+        let nice = if self.state.kind == Kind::Stack { role.nice() } else { 0 };
+        let (child, identity) = launch.spawn(&log, nice)?;
         self.log_begins.insert(name.clone(), begins);
         self.children.push(child);
         self.state.processes.retain(|process| process.name != name);

@@ -238,7 +238,8 @@ async fn dead_letters_and_open_transactions_are_told() {
         alarms.iter().find(|alarm| alarm["state"] == "long-snapshot").cloned()
     })
     .await;
-    assert_eq!(said["command"], format!("SELECT pg_terminate_backend({pid}) in the meta database"));
+    assert_eq!(said["command"], format!("SELECT pg_terminate_backend({pid})"));
+    assert_eq!(said["database"], "meta");
     // A role that is not shown it says so.
     let as_projector = whole.meta.url_of("reviews_projector");
     let blind = asked(&url(&whole.primary), &as_projector, &whole.host.url, "status", &[]);

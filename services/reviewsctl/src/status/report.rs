@@ -39,6 +39,8 @@ pub(super) struct Alarm {
     pub(super) state: State,
     pub(super) meaning: &'static str,
     pub(super) command: Option<String>,
+    /// Where `command` is a statement, the database that it is for, `primary` or `meta`; null where it is for a shell.
+    pub(super) database: Option<&'static str>,
     /// Of a store that is away, where it was looked for; null otherwise.
     pub(super) place: Option<Place>,
 }
@@ -168,16 +170,18 @@ impl Report {
                 State::BrokerAway => Some(&named.broker),
                 _ => None,
             };
+            // The session is known.
+            let session = readings.oldest_snapshot().filter(|_| state == State::LongSnapshot);
             let command = match state {
                 State::PrimaryAway if readings.unmigrated.primary => Some(MIGRATE.to_owned()),
                 State::MetaAway if readings.unmigrated.meta => Some(MIGRATE.to_owned()),
-                // The session is known.
-                State::LongSnapshot => readings.oldest_snapshot().map(|(database, snapshot)| {
-                    format!("SELECT pg_terminate_backend({}) in the {database} database", snapshot.pid())
-                }),
+                State::LongSnapshot => {
+                    session.map(|(_, snapshot)| format!("SELECT pg_terminate_backend({})", snapshot.pid()))
+                }
                 state => state.command().map(str::to_owned),
             };
-            Alarm { state, meaning: state.meaning(), command, place: store.map(Store::place) }
+            let database = session.map(|(database, _)| database);
+            Alarm { state, meaning: state.meaning(), command, database, place: store.map(Store::place) }
         };
         let lag = match (&readings.log, &readings.projection) {
             (Ok(parts), Ok(Some(projection))) => Ok(lag(parts, projection)),

@@ -110,24 +110,26 @@ impl Report {
     fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = self.alarm_lines();
         if lines.is_empty() {
-            lines.push(said(self.state, self.state.command(), None));
+            lines.push(said(self.state, self.state.command(), None, None));
         }
         write!(f, "{:<12}{}", "state", lines.join(&format!("\n{:<12}", "")))
     }
 
     /// A line for each alarm, the worst first.
     pub(super) fn alarm_lines(&self) -> Vec<String> {
-        let line = |alarm: &Alarm| said(alarm.state, alarm.command.as_deref(), alarm.place.as_ref());
+        let line =
+            |alarm: &Alarm| said(alarm.state, alarm.command.as_deref(), alarm.database, alarm.place.as_ref());
         self.alarms.iter().map(line).collect()
     }
 }
 
-fn said(state: State, command: Option<&str>, place: Option<&Place>) -> String {
+fn said(state: State, command: Option<&str>, database: Option<&str>, place: Option<&Place>) -> String {
     let command = command.map(|command| format!("; `{command}`")).unwrap_or_default();
     let place = place.map(|Place { setting, address }| {
         format!(", or {setting} names another place than it should ({address})")
     });
-    format!("{}: {}{command}{}", state.id(), state.meaning(), place.unwrap_or_default())
+    let database = database.map(|database| format!(" in the {database} database")).unwrap_or_default();
+    format!("{}: {}{command}{database}{}", state.id(), state.meaning(), place.unwrap_or_default())
 }
 
 fn writers(f: &mut fmt::Formatter<'_>, writers: &Writers) -> fmt::Result {

@@ -7,6 +7,7 @@ mod seed;
 use crate::stack::{Ran, Stack};
 use anyhow::{Context as _, Result};
 use live::{Reads, Windows, Writes};
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -179,17 +180,16 @@ async fn live(args: &ReplayArgs) -> Result<()> {
     };
     let (mut replays, mut events) = (0_u64, 0.0);
     let throttled = ["replay", "--source", "both", "--max-write-p99", &limit, "--json"];
-    let one_after_another = async {
-        // Until the turns are over.
-        while replays < u64::MAX {
+    // Until the turns are over.
+    let mut one_after_another = async || -> Result<Infallible> {
+        loop {
             events += number(&stack.reviewsctl(&throttled).await?, "events")?;
             replays += 1;
             stack.reviewsctl(&["generations", "prune"]).await?;
         }
-        anyhow::Ok(())
     };
     tokio::select! {
-        ended = one_after_another => ended?,
+        ended = one_after_another() => match ended? {},
         ended = in_turns => ended?,
     }
     // The last is killed, and gone on with.

@@ -177,7 +177,6 @@ impl Stack {
     pub(crate) async fn cleaned(&self) -> Result<()> {
         sqlx::raw_sql("VACUUM ANALYZE").execute(&self.primary).await?;
         sqlx::raw_sql("VACUUM ANALYZE").execute(&self.meta).await?;
-        sqlx::raw_sql("CHECKPOINT").execute(&self.primary).await.ok();
         Ok(())
     }
 }

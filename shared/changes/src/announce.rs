@@ -1,6 +1,7 @@
 //! Saying that products moved.
 
 use crate::memory::Memory;
+use crate::pace::Pace;
 use crate::{CONNECT_PAUSE_MAX, CONNECT_PAUSE_MIN};
 use broker::{BrokerAddress, BrokerError, ChangeSender};
 use contract::{ChangeNotice, Origin, Store};
@@ -20,8 +21,9 @@ const WAITING_CHANGES_MAX: usize = 20_000;
 /// Changes in one notice at most.
 const NOTICE_CHANGES_MAX: usize = 500;
 
-/// Shortest time between two notices: the first after a rest goes at once, and what comes meanwhile goes together.
-const NOTICE_INTERVAL: Duration = Duration::from_millis(8);
+/// Time between two notices, by how long it takes to send one: the first after a rest goes at once, and what comes meanwhile
+/// goes together.
+const NOTICE_PACE: Pace = Pace { min: Duration::from_millis(8), max: Duration::from_millis(16) };
 /// How often an announcer that has nothing to say shows that it is there.
 const SIGN_OF_LIFE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -153,12 +155,12 @@ impl Sending<'_> {
             match timeout(SIGN_OF_LIFE_INTERVAL, changes.recv_many(&mut together, NOTICE_CHANGES_MAX)).await {
                 Ok(0) => break,
                 Ok(_) => {
-                    let next = tokio::time::Instant::now() + NOTICE_INTERVAL;
+                    let begun = tokio::time::Instant::now();
                     let awaited = together.iter().any(|change| change.awaited);
                     for notice in notices(&mut together) {
                         self.notify(notice, awaited).await?;
                     }
-                    sleep_until(next).await;
+                    sleep_until(begun + NOTICE_PACE.after(begun.elapsed())).await;
                 }
                 Err(_) => self.notify(sign_of_life(self.store), true).await?,
             }

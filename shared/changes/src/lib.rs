@@ -8,6 +8,7 @@ mod heard;
 mod listen;
 mod memory;
 mod origins;
+mod pace;
 mod receipts;
 mod rounds;
 

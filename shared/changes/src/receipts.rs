@@ -1,5 +1,6 @@
 //! Saying which notices were taken in.
 
+use crate::pace::Pace;
 use crate::{CONNECT_PAUSE_MAX, CONNECT_PAUSE_MIN};
 use broker::{BrokerAddress, BrokerError, ChangeSender};
 use contract::{Origin, Receipt};
@@ -9,12 +10,12 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
-/// Shortest time between two receipts: the first after a rest goes at once, and a writer with a hundred commands a
+/// Time between two receipts, by how long it takes to send one: the first after a rest goes at once, and a writer with a hundred commands a
 /// second gets no more messages than one with thousands.
-const RECEIPT_INTERVAL: Duration = Duration::from_millis(20);
+const RECEIPT_PACE: Pace = Pace { min: Duration::from_millis(20), max: Duration::from_millis(30) };
 
 /// Receipts to be sent: one for what came in while the one before was on its way.
 #[derive(Debug)]
@@ -94,6 +95,7 @@ impl Receipts {
         loop {
             self.more.notified().await;
             let Some(receipt) = self.take() else { continue };
+            let begun = Instant::now();
             match receipt.write() {
                 Ok(body) => {
                     if let Err(error) = sender.send_receipt(&body).await {
@@ -102,7 +104,7 @@ impl Receipts {
                 }
                 Err(error) => tracing::error!(cause = log_chain(&error), "a receipt cannot be written"),
             }
-            sleep(RECEIPT_INTERVAL).await;
+            sleep_until(begun + RECEIPT_PACE.after(begun.elapsed())).await;
         }
     }
 }

@@ -5,14 +5,15 @@ mod steps;
 
 pub(crate) use steps::Mode;
 
+use crate::files;
 use crate::report::{self, HEAD, Measured};
 use crate::scenario::{Scenario, Setting};
 use crate::stack::{Memory, Stack};
 use crate::turns::{import, in_pairs, median, pass};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use steps::{META_CACHE_DIR, STEPS, Step};
 
@@ -47,6 +48,7 @@ pub(crate) struct HeadlineArgs {
 
 /// Measures, and prints tables.
 pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
+    files::writable([&args.json, &args.html])?;
     // Before the stack, so that NGINX has ended when it goes.
     let _metas = RemovedAtLast(META_CACHE_DIR);
     let stack = Stack::up(&args.data, args.port)?;
@@ -101,10 +103,13 @@ pub(crate) async fn run(args: &HeadlineArgs) -> Result<()> {
         let json = json!({
             "products": args.products, "reviews": args.reviews, "results": results, "memory": memory,
         });
-        write(path, &format!("{json:#}\n"))?;
+        files::write(path, &format!("{json:#}\n"))?;
     }
     if let Some(path) = &args.html {
-        write(path, &report::page(&all.into_iter().map(|compared| compared.measured).collect::<Vec<_>>())?)?;
+        files::write(
+            path,
+            &report::page(&all.into_iter().map(|compared| compared.measured).collect::<Vec<_>>())?,
+        )?;
     }
     Ok(())
 }
@@ -128,10 +133,6 @@ fn change(stack: &Stack, from: Mode, to: Mode) -> Result<()> {
         Some([name, value, _]) => stack.set(name, value),
         None => Ok(()),
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A measurement beside what it is held against.

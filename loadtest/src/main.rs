@@ -4,6 +4,7 @@
 
 mod bare;
 mod drive;
+mod files;
 mod growth;
 mod headline;
 mod list_dropped;
@@ -16,8 +17,11 @@ mod statement;
 mod traffic;
 mod turns;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::future::pending;
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures the reviews system
 #[derive(Debug, Parser)]
@@ -47,16 +51,44 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Run(args) => run::run(&args).await,
-        Command::Headline(args) => headline::run(&args).await,
-        Command::Growth(args) => growth::run(&args).await,
-        Command::Replay(args) => replay::run(&args).await,
-        Command::Seed(args) => replay::seed(&args).await,
-        Command::AnswerByHeart { port } => bare::answer_by_heart(port).await,
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("loadtest: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
     };
+    let code = runtime.block_on(async {
+        tokio::select! {
+            done = measure(&cli.command) => said(done),
+            // What was started ends with what is dropped here.
+            number = signalled() => {
+                if !matches!(cli.command, Command::AnswerByHeart { .. }) {
+                    eprintln!("loadtest: interrupted");
+                }
+                ExitCode::from(128 + number)
+            }
+        }
+    });
+    // Whoever still sends requests does not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+async fn measure(command: &Command) -> Result<()> {
+    match command {
+        Command::Run(args) => run::run(args).await,
+        Command::Headline(args) => headline::run(args).await,
+        Command::Growth(args) => growth::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
+        Command::Seed(args) => replay::seed(args).await,
+        Command::AnswerByHeart { port } => bare::answer_by_heart(*port).await,
+    }
+}
+
+fn said(done: Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -64,4 +96,17 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Waits for SIGINT or SIGTERM, and returns its number.
+async fn signalled() -> u8 {
+    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+    let (Ok(mut interrupted), Ok(mut terminated)) = (signal(interrupt), signal(terminate)) else {
+        return pending().await;
+    };
+    let kind = tokio::select! {
+        _ = interrupted.recv() => interrupt,
+        _ = terminated.recv() => terminate,
+    };
+    u8::try_from(kind.as_raw_value()).unwrap_or(0)
 }

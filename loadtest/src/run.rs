@@ -1,12 +1,19 @@
 //! `loadtest run`: one scenario against a stack that runs.
 
+use crate::files;
 use crate::headline::Mode;
 use crate::report::{self, HEAD, Measured};
 use crate::scenario::{Scenario, Setting};
 use anyhow::{Context as _, Result, ensure};
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long the front door may take to let somebody in.
+const REACH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Arguments of `loadtest run`.
 #[derive(Debug, clap::Args)]
@@ -55,22 +62,35 @@ pub(crate) async fn run(args: &RunArgs) -> Result<()> {
         asynchronously: args.respond_async,
         shown: true,
     };
+    files::writable([&args.json, &args.html])?;
+    if args.scenario.asks_the_front_door() {
+        reach(setting.front).await?;
+    }
     let outcome = args.scenario.run(&setting).await?;
     let measured = Measured { scenario: args.scenario, setting, mode: Mode::AsShipped, outcome };
-    println!("{HEAD}\n{}", measured.lines());
+    // Whoever reads only the beginning of it has what he wants.
+    let _ = writeln!(io::stdout(), "{HEAD}\n{}", measured.lines());
     for (kind, count) in measured.outcome.errors_by_kind() {
         eprintln!("{count} errors: {kind}");
     }
-    let write = |path: &PathBuf, text: String| {
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
     if let Some(path) = &args.json {
-        write(path, format!("{:#}\n", measured.json()))?;
+        files::write(path, &format!("{:#}\n", measured.json()))?;
     }
+    let (requests, errors) = (measured.outcome.requests(), measured.outcome.errors());
     if let Some(path) = &args.html {
-        write(path, report::page(&[measured])?)?;
+        files::write(path, &report::page(&[measured])?)?;
     }
+    ensure!(errors < requests, "none of {requests} requests was answered as it should be");
     Ok(())
+}
+
+/// Sees whether somebody answers there at all.
+async fn reach(front: SocketAddr) -> Result<()> {
+    let connected = timeout(REACH_TIMEOUT, TcpStream::connect(front)).await;
+    let nobody = || {
+        format!("nobody answers at {front}: `cargo stack up` starts a stack, and --front says where one is")
+    };
+    connected.ok().and_then(Result::ok).with_context(nobody).map(drop)
 }
 
 /// The address, if it is this machine's own: a load test is for nobody else.

@@ -68,6 +68,11 @@ impl Scenario {
         clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// Whether it needs a stack's front door.
+    pub(crate) const fn asks_the_front_door(self) -> bool {
+        !matches!(self, Scenario::CeilingLiteral | Scenario::CeilingStatic)
+    }
+
     /// Measures it.
     pub(crate) async fn run(self, setting: &Setting) -> Result<Outcome> {
         let bare = match self {

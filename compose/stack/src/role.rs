@@ -52,10 +52,12 @@ impl Role {
         }
     }
 
-    /// How many steps it stands behind, as `nice` counts, while all cores are busy: what a page waits for goes first.
+    /// How many steps it stands behind, as `nice` counts, while all cores are busy: what a page waits for goes first, which
+    /// now and then is a database.
     pub(crate) const fn nice(self) -> i32 {
         match self {
             Self::Read(_) | Self::Nginx => 0,
+            Self::Primary | Self::Meta => 5,
             _ => 10,
         }
     }

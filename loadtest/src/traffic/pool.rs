@@ -35,9 +35,11 @@ impl Pool {
         let front = format!("http://{front}");
         let client = reqwest::Client::new();
         let read = async |path: String| -> Result<Value> {
-            let answer = client.get(format!("{front}{path}")).send().await?;
-            let answer = answer.error_for_status().with_context(|| format!("GET {path}"))?;
-            Ok(answer.json().await?)
+            let asked = client.get(format!("{front}{path}"));
+            let answer = async { asked.send().await?.error_for_status()?.json().await };
+            // The path names a hundred products.
+            let path = path.split_once('?').map_or(path.as_str(), |(path, _)| path);
+            answer.await.map_err(reqwest::Error::without_url).with_context(|| format!("GET {front}{path}"))
         };
         let step = (products / PRODUCTS).max(1);
         let ids: Vec<u64> = (0..products.min(PRODUCTS)).map(|n| 1 + n * step).collect();

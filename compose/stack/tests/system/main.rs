@@ -68,6 +68,8 @@ fn a_first_day() {
     check("it works after that", || operating::assert_works(front, "after the odd requests"));
 
     check("load tests", || measuring::every_scenario_runs(&stack, &primary));
+    check("load tests that cannot be", || measuring::what_cannot_be_measured_is_said_at_once(&stack));
+    check("an interrupted load test", measuring::nothing_is_left_of_an_interrupted_one);
 
     check("roles", || operating::roles_may_only_what_their_service_does(&stack));
     check("`up` twice", || operating::up_twice_is_harmless(&stack));

@@ -1,5 +1,6 @@
 //! The load tests work: each scenario for a second, for what it does and not for how fast.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -13,15 +14,20 @@ const RATE: i64 = 40;
 /// The products that the sample has.
 const PRODUCTS: &str = "1007";
 
+fn loadtest(args: &[&str]) -> Command {
+    let mut load = Command::new(Path::new(&std::env::var_os("TEST_BIN_DIR").unwrap()).join("loadtest"));
+    load.arg("run").args(args).stdin(Stdio::null());
+    load
+}
+
 /// Runs a scenario and returns its JSON.
 fn run(stack: &Stack, scenario: &str, args: &[&str]) -> Value {
     let beside = stack.data.parent().unwrap();
     let (json, page) = (beside.join("load.json"), beside.join("load.html"));
-    let mut load = Command::new(Path::new(&std::env::var_os("TEST_BIN_DIR").unwrap()).join("loadtest"));
-    load.args(["run", scenario, "--front", &format!("127.0.0.1:{}", stack.front.port)]);
+    let mut load = loadtest(&[scenario, "--front", &format!("127.0.0.1:{}", stack.front.port)]);
     load.args(["--products", PRODUCTS, "--seconds", "1", "--connections", "4"]).args(args);
     load.arg("--json").arg(&json).arg("--html").arg(&page);
-    let ran = load.stdin(Stdio::null()).output().unwrap();
+    let ran = load.output().unwrap();
     assert!(ran.status.success(), "{scenario}: {}", String::from_utf8_lossy(&ran.stderr));
     let page = std::fs::read_to_string(&page).unwrap();
     assert!(page.matches("<svg").count() == 3 && page.contains(scenario), "{scenario}: {page}");
@@ -84,4 +90,49 @@ pub(crate) fn every_scenario_runs(stack: &Stack, primary: &Database) {
         closed["requests"].as_i64().unwrap() > 4 && closed["achieved_rps"].as_f64().unwrap() > 4.0,
         "{closed}"
     );
+}
+
+/// What cannot be measured is said before anything is, in one line.
+pub(crate) fn what_cannot_be_measured_is_said_at_once(stack: &Stack) {
+    let front = format!("127.0.0.1:{}", stack.front.port);
+    // Nobody listens where a listener has just been.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    for (args, said) in [
+        (["random-meta", "--front", &nowhere, "--seconds", "600"], "loadtest: nobody answers at 127.0.0.1:"),
+        (["post", "--front", &nowhere, "--seconds", "600"], "loadtest: nobody answers at 127.0.0.1:"),
+        (
+            ["zipf", "--front", &front, "--json", "/nowhere/at/all"],
+            "loadtest: cannot write /nowhere/at/all: ",
+        ),
+        (
+            ["zipf", "--front", &front, "--html", "/nowhere/at/all"],
+            "loadtest: cannot write /nowhere/at/all: ",
+        ),
+    ] {
+        let ran = loadtest(&args).output().unwrap();
+        let stderr = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{args:?}: {stderr}");
+        assert!(stderr.starts_with(said) && stderr.trim_end().lines().count() == 1, "{args:?}: {stderr}");
+        assert!(ran.stdout.is_empty(), "{args:?}");
+    }
+}
+
+/// A load test that is interrupted takes what it had started with it.
+pub(crate) fn nothing_is_left_of_an_interrupted_one() {
+    let args = ["ceiling-static", "--seconds", "600", "--connections", "4"];
+    let mut load = loadtest(&args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(load.stderr.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("requests/s"), "{first}");
+    let dir = std::env::temp_dir().join(format!("reviews-bare-{}", load.id()));
+    assert!(dir.exists(), "{}", dir.display());
+    // To it alone, not to its group, as from a terminal.
+    let sent = Command::new("kill").args(["-INT", &load.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(load.wait().unwrap().code(), Some(130));
+    assert!(!dir.exists(), "{} is still there", dir.display());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(rest.last().map(String::as_str), Some("loadtest: interrupted"), "{rest:?}");
 }

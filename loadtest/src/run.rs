@@ -68,7 +68,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<()> {
     }
     let outcome = args.scenario.run(&setting).await?;
     let measured = Measured { scenario: args.scenario, setting, mode: Mode::AsShipped, outcome };
-    // Whoever reads only the beginning of it has what he wants.
+    // Who closes the pipe has read enough; the files are written all the same.
     let _ = writeln!(io::stdout(), "{HEAD}\n{}", measured.lines());
     for (kind, count) in measured.outcome.errors_by_kind() {
         eprintln!("{count} errors: {kind}");
